@@ -1,0 +1,247 @@
+//! A hold: a parked request and its record.
+
+use crate::digest::RequestDigest;
+use crate::person::Person;
+use crate::ruling::Grounds;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// `hp_` and twelve characters of Crockford's base 32. Unique, not secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct HoldId(String);
+
+/// The text is no hold id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hold id is `hp_` and twelve letters or digits")]
+pub struct HoldIdError;
+
+impl HoldId {
+    /// An id from 60 random bits.
+    pub fn from_random(bits: u64) -> Self {
+        let mut text = String::from("hp_");
+        for place in (0..ID_CHARACTERS).rev() {
+            let digit = usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
+            text.push(CROCKFORD.chars().nth(digit).unwrap_or('0'));
+        }
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HoldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for HoldId {
+    type Err = HoldIdError;
+
+    fn from_str(text: &str) -> Result<Self, HoldIdError> {
+        let text = text.to_ascii_lowercase();
+        let digits = text.strip_prefix("hp_").ok_or(HoldIdError)?;
+        let sound = digits.len() == ID_CHARACTERS && digits.chars().all(|c| CROCKFORD.contains(c));
+        sound.then_some(Self(text)).ok_or(HoldIdError)
+    }
+}
+
+impl From<HoldId> for String {
+    fn from(id: HoldId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<String> for HoldId {
+    type Error = HoldIdError;
+
+    fn try_from(text: String) -> Result<Self, HoldIdError> {
+        text.parse()
+    }
+}
+
+/// Where a hold stands.
+///
+/// ```text
+/// pending ─┬─▶ approved ─┬─▶ released          at most once, durable before a byte leaves
+///          │             ├─▶ expired           nobody came back to spend the approval
+///          ├─▶ denied    └─▶ withdrawn
+///          ├─▶ expired
+///          └─▶ withdrawn                       its agent was revoked
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldState {
+    Pending,
+    Approved,
+    Released,
+    Denied,
+    Expired,
+    Withdrawn,
+}
+
+impl HoldState {
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Approved, Self::Released, Self::Denied, Self::Expired, Self::Withdrawn];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Released => "released",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Released | Self::Denied | Self::Expired | Self::Withdrawn)
+    }
+
+    /// Whether the state machine has an edge from here to there.
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Pending => matches!(next, Self::Approved | Self::Denied | Self::Expired | Self::Withdrawn),
+            Self::Approved => matches!(next, Self::Released | Self::Expired | Self::Withdrawn | Self::Denied),
+            Self::Released | Self::Denied | Self::Expired | Self::Withdrawn => false,
+        }
+    }
+}
+
+impl FromStr for HoldState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
+            format!("no such state: `{text}`; one of pending, approved, released, denied, expired, withdrawn")
+        })
+    }
+}
+
+/// What became of a release upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "result")]
+pub enum ReleaseOutcome {
+    /// The origin answered with this status.
+    Answered { status: u16 },
+    /// The request may or may not have arrived; Holdpoint never sends it again by itself.
+    Ambiguous,
+}
+
+/// A header field as shown and stored: a secret's value is replaced by its kind, last four characters and
+/// keyed fingerprint ([`crate::redact`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownField {
+    pub name: String,
+    pub value: String,
+    pub redacted: bool,
+}
+
+/// The request that a reviewer sees, as parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedRequest {
+    pub method: String,
+    /// Canonical, whole: scheme, host, port if not the default, path, query.
+    pub url: String,
+    pub host: String,
+    pub http_version: String,
+    pub headers: Vec<ShownField>,
+    /// The body exactly as received. Kept sealed in the store, and only for a time: `None` when erased.
+    #[serde(skip)]
+    pub body: Option<bytes::Bytes>,
+    pub body_bytes: u64,
+    /// SHA-256 of the body, lower-case hex.
+    pub body_sha256: String,
+}
+
+/// What the agent says about its own request. Untrusted: shown apart, escaped, labelled as its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentWords {
+    /// `Holdpoint-Reason`.
+    pub reason: Option<String>,
+    /// `Holdpoint-Session`.
+    pub session: Option<String>,
+    /// W3C `traceparent`, kept on the request as well.
+    pub traceparent: Option<String>,
+}
+
+/// One vote, as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteRecord {
+    pub person: Person,
+    pub groups: Vec<String>,
+    pub vote: crate::approval::Choice,
+    pub reason: Option<String>,
+    pub channel: crate::approval::Channel,
+    pub at: Timestamp,
+}
+
+/// The record of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    pub id: HoldId,
+    /// Compare-and-set key: grows with each change.
+    pub version: i64,
+    pub state: HoldState,
+    pub digest: RequestDigest,
+    pub agent_id: i64,
+    /// The agent's name when it parked.
+    pub agent: String,
+    /// The agent's owners when it parked; those of now count as well.
+    pub owners: Vec<Person>,
+    pub source: String,
+    pub request: ParkedRequest,
+    pub grounds: Grounds,
+    pub words: AgentWords,
+    /// Parked in solo mode: one person runs the agents and reviews.
+    pub solo: bool,
+    pub created_at: Timestamp,
+    /// When a pending hold ends by itself.
+    pub expires_at: Timestamp,
+    pub decided_at: Option<Timestamp>,
+    /// When an approval that nobody spends ends.
+    pub approval_expires_at: Option<Timestamp>,
+    pub released_at: Option<Timestamp>,
+    pub outcome: Option<ReleaseOutcome>,
+    /// Times that the identical request came, the first included.
+    pub requests: u32,
+    pub votes: Vec<VoteRecord>,
+}
+
+const ID_CHARACTERS: usize = 12;
+/// Crockford's alphabet in lower case: no i, l, o, u.
+const CROCKFORD: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_fixed_in_length_and_come_back() {
+        for bits in [0, 1, 31, 32, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let id = HoldId::from_random(bits);
+            assert_eq!(id.as_str().len(), 15);
+            assert_eq!(id.as_str().parse::<HoldId>(), Ok(id));
+        }
+        for bad in ["", "hp_", "hp_0000000000o0", "xx_000000000000", "hp_0000000000000"] {
+            assert!(bad.parse::<HoldId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn final_states_lead_nowhere() {
+        for from in HoldState::ALL {
+            for to in HoldState::ALL {
+                assert!(!(from.is_final() && from.may_become(to)), "{from:?} -> {to:?}");
+                assert!(from != to || !from.may_become(to));
+            }
+        }
+    }
+}

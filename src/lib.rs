@@ -1,0 +1,41 @@
+//! Holdpoint stands between AI agents and the services they call: it opens each request, works out what
+//! it would do, and passes it on, refuses it, or holds it until a person decides.
+//!
+//! The map, in floor order. A module uses lower floors only (`tests/layering.rs` holds us to it).
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] |
+//! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] |
+//! | 2 services with I/O | [`store`] [`tls`] |
+//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`ledger`] [`traffic`] |
+//! | 4 faces, which never import each other | [`proxy`] [`review`] |
+//! | 5 assembly | [`config`] [`telemetry`] [`server`] [`cli`] |
+
+pub mod agent;
+pub mod agents;
+pub mod approval;
+pub mod audit;
+pub mod authority;
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod desk;
+pub mod digest;
+pub mod hold;
+pub mod ledger;
+pub mod metrics;
+pub mod path;
+pub mod person;
+pub mod proxy;
+pub mod redact;
+pub mod request;
+pub mod review;
+pub mod reviewers;
+pub mod rules;
+pub mod ruling;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod tls;
+pub mod traffic;

@@ -1,0 +1,1 @@
+//! Assembly: one running Holdpoint.

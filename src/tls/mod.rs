@@ -1,0 +1,1 @@
+//! Certificates: ours for agents, the origins' for us.
