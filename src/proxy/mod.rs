@@ -1,1 +1,5 @@
 //! The agents' face: the data plane.
+
+mod settings;
+
+pub use settings::{Limits, Patience, Settings, Timeouts, Upstream};
