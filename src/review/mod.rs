@@ -1,1 +1,70 @@
 //! The reviewers' face: inbox, API, events, login.
+//!
+//! Nothing here decides: a vote goes to the [`Desk`], which judges it in the transaction that records it.
+//! No GET changes anything but the time a session was last used.
+
+mod guard;
+mod probes;
+mod problem;
+
+use crate::agents::Agents;
+use crate::desk::Desk;
+use crate::ledger::Ledger;
+use crate::reviewers::Reviewers;
+use crate::rules::RuleSet;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What the reviewers' face needs of the rest.
+#[derive(Debug)]
+pub struct Context {
+    pub desk: Arc<Desk>,
+    pub reviewers: Reviewers,
+    pub agents: Arc<Agents>,
+    pub ledger: Ledger,
+    pub rules: Arc<ArcSwap<RuleSet>>,
+    /// One person runs the agents and reviews: said loudly on every page.
+    pub solo: bool,
+    /// Where reviewers reach this face: `https://holds.example` or `http://127.0.0.1:8081`. Its host is one of
+    /// those that requests may name; `https` makes the session cookie `Secure`.
+    pub public_url: String,
+    pub registry: prometheus_client::registry::Registry,
+    /// Whether the whole server is ready, for `/readyz`.
+    pub ready: tokio::sync::watch::Receiver<bool>,
+    /// Ends the event streams, which would otherwise keep their connections open.
+    pub shutdown: CancellationToken,
+}
+
+/// The whole face as one router, to be served on the control listener.
+pub fn app(context: Context) -> Router {
+    let face = Arc::new(Face { guard: guard::Guard::new(&context.public_url), context });
+    let guarded = Router::new().layer(from_fn_with_state(Arc::clone(&face), guard::admit));
+    Router::new()
+        .route("/metrics", get(probes::metrics))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .merge(guarded)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn(guard::headers))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .with_state(face)
+}
+
+/// Shared by all handlers.
+#[derive(Debug)]
+struct Face {
+    context: Context,
+    guard: guard::Guard,
+}
+
+/// A vote or a login: a few short fields.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+/// The longest that a handler may take, long polls apart.
+const HANDLER_TIME_MAX: Duration = Duration::from_secs(30);
