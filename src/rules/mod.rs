@@ -1,9 +1,25 @@
 //! Rule files: read, compiled, asked. Pure: time is an argument, files come in as text.
+//!
+//! ```text
+//! text ─▶ tree (spans) ─▶ file (as written) ─▶ compile ─▶ RuleSet ─▶ need, evaluate, grounds
+//!              └──────────────┴── every problem ──▶ Report
+//! ```
+//!
+//! What a matcher answers has three values: yes, no, and unclear ([`truth`]). A rule that holds or denies is
+//! asked *generously* (any reading of path, key or repeated value will do) and counts as matched when unclear;
+//! a rule that passes is asked *exactly* (all readings must agree) and counts as unmatched when unclear.
+
+mod report;
+mod standard;
+
+pub use report::{Problem, Report, Severity};
+pub use standard::STANDARD;
 
 use crate::decode::Body;
 use crate::request::{Caller, Head};
-use crate::ruling::{Grounds, MatchedField, ParkedReply, ReviewPolicy, Risk, Verdict};
+use crate::ruling::{Grounds, ReviewPolicy, Risk, Verdict};
 use jiff::Timestamp;
+use serde::Serialize;
 
 /// A rule file: where it came from and its text.
 #[derive(Debug, Clone)]
@@ -28,7 +44,8 @@ impl Default for Otherwise {
 }
 
 /// `enforce`, or `observe`: record what would have been, let all pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     #[default]
     Enforce,
@@ -46,15 +63,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct RuleSet {}
 
-/// All that is wrong with a set of files, with file, line, column and the text underlined.
-#[derive(Debug)]
-pub struct Report {}
-
 /// What a ruling rests on. Borrows the rule set: a request that passes allocates nothing here.
 #[derive(Debug, Clone, Copy)]
 pub struct Ruling<'r> {
     pub verdict: Verdict,
     pub basis: Basis<'r>,
+    /// The adjustment that made the rule's verdict this one.
+    pub adjustment: Option<&'r Adjustment>,
     /// In observe mode: what the verdict would have been, and by which basis.
     pub would_have: Option<(Verdict, Basis<'r>)>,
 }
@@ -69,6 +84,18 @@ pub enum Basis<'r> {
     Unreadable(&'r Rule),
 }
 
+impl Basis<'_> {
+    /// `pack/rule`, `otherwise/read`, `otherwise/write` or `otherwise/unknown-host`: as in [`Grounds::rule`].
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Rule(rule) | Self::Unreadable(rule) => &rule.id,
+            Self::OtherwiseRead => "otherwise/read",
+            Self::OtherwiseWrite => "otherwise/write",
+            Self::UnknownHost => "otherwise/unknown-host",
+        }
+    }
+}
+
 /// A rule as its users see it.
 #[derive(Debug)]
 pub struct Rule {
@@ -80,6 +107,19 @@ pub struct Rule {
     pub review: ReviewPolicy,
 }
 
+/// A loosening (or tightening) of one rule, as its users see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Adjustment {
+    /// `pack/id` of the rule that it adjusts.
+    pub rule: String,
+    pub verdict: Verdict,
+    pub why: String,
+    /// From this moment on it is void.
+    pub until: Option<Timestamp>,
+    pub file: String,
+    pub line: usize,
+}
+
 /// What a rule needs of the body to be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -89,17 +129,78 @@ pub enum Need {
     Body,
 }
 
+/// A rule that had this host and more in common with a request, and did not match it.
+#[derive(Debug, Clone, Serialize)]
+pub struct NearMiss {
+    /// `pack/id`.
+    pub rule: String,
+    pub verdict: Verdict,
+    pub file: String,
+    pub line: usize,
+    /// The matchers that said no, or could not say.
+    pub failed: Vec<FailedMatcher>,
+}
+
+/// One matcher that did not hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedMatcher {
+    /// `method`, `path`, `body./amount`, `unless`, `if`, …
+    pub field: String,
+    /// What the rule asks for.
+    pub expected: String,
+    /// What the request has there, cut to a sensible length; `None` when it has nothing there.
+    pub seen: Option<String>,
+}
+
+/// An example in a rule file that does not come true.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExampleFailure {
+    /// `pack/id`.
+    pub rule: String,
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// The example, in one line.
+    pub example: String,
+    /// What it says should happen: `hold`, `deny`: the rule matches; `pass`: it does not.
+    pub expected: Verdict,
+    /// Why it does not, in a sentence.
+    pub message: String,
+}
+
+/// A line of `rules list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// `pack/id`.
+    pub id: String,
+    pub verdict: Verdict,
+    pub risk: Risk,
+    pub why: String,
+    pub mode: Mode,
+    pub file: String,
+    pub line: usize,
+    /// Examples, both ways.
+    pub examples: usize,
+    pub adjustments: Vec<Adjustment>,
+}
+
 /// Counts for `rate` matchers. Shared by all rule sets so that a reload forgets nothing.
 #[derive(Debug, Default)]
 pub struct Rates {}
 
 impl RuleSet {
-    /// Reads and compiles files; `standard` ones are the embedded packs, if wanted.
+    /// Reads and compiles files. The embedded packs are [`STANDARD`].
     ///
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn compile(sources: &[Source], settings: &Settings) -> Result<Self, Report> {
         let _ = (sources, settings);
+        todo!("rules helper")
+    }
+
+    /// What is not wrong but should be looked at, such as adjustments that have ended.
+    pub fn warnings(&self, now: Timestamp) -> Vec<Problem> {
+        let _ = now;
         todo!("rules helper")
     }
 
@@ -110,6 +211,11 @@ impl RuleSet {
 
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         std::iter::empty()
+    }
+
+    /// Every rule with what `rules list` and the rules page show of it, ordered by id.
+    pub fn overview(&self) -> Vec<Overview> {
+        todo!("rules helper")
     }
 
     /// What of the body must be read before [`Self::evaluate`] can be asked.
@@ -135,7 +241,25 @@ impl RuleSet {
     /// The part of a ruling that is stored with a hold.
     pub fn grounds(&self, ruling: &Ruling<'_>, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> Grounds {
         let _ = (ruling, head, caller, body);
-        let _: (Option<MatchedField>, ParkedReply);
+        todo!("rules helper")
+    }
+
+    /// The rules that nearly matched: same host, at least one more matcher that says yes, and which one failed.
+    /// Counts nothing for `rate` matchers.
+    pub fn explain(
+        &self,
+        head: &Head<'_>,
+        caller: &Caller<'_>,
+        body: &Body,
+        now: Timestamp,
+        rates: &Rates,
+    ) -> Vec<NearMiss> {
+        let _ = (head, caller, body, now, rates);
+        todo!("rules helper")
+    }
+
+    /// Runs every example of every rule; empty when all come true. Time windows and rates count as met.
+    pub fn run_examples(&self) -> Vec<ExampleFailure> {
         todo!("rules helper")
     }
 }
