@@ -78,6 +78,8 @@ pub enum Refusal {
     NotInGroup(Vec<String>),
     #[error("you have voted already")]
     AlreadyVoted,
+    #[error("this account may not review")]
+    NotAReviewer,
 }
 
 /// Decides what a vote does. Nothing here reads a clock or a database: the caller holds the transaction that

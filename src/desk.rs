@@ -5,9 +5,10 @@ use crate::approval::{Refusal, Reviewer, Vote};
 use crate::audit;
 use crate::digest::RequestDigest;
 use crate::hold::{AgentWords, Hold, HoldId, HoldState, ParkedRequest};
+use crate::metrics::Metrics;
 use crate::person::Person;
 use crate::ruling::Grounds;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -30,6 +31,20 @@ pub struct Settings {
     pub pending_per_agent_max: usize,
     /// How long bodies of decided holds are kept, sealed.
     pub keep_body: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            solo: false,
+            expires: Duration::from_hours(4),
+            approval_life: Duration::from_mins(15),
+            held_bytes_max: 256 << 20,
+            held_exchanges_max: 16_384,
+            pending_per_agent_max: 1_000,
+            keep_body: Duration::from_hours(7 * 24),
+        }
+    }
 }
 
 /// The desk. Cheap to clone by its `Arc`.
@@ -117,6 +132,34 @@ pub enum VoteError {
 }
 
 impl Desk {
+    /// A desk for a command beside the server: reads and votes work, nobody is woken, nothing expires.
+    pub fn new(store: &Store, settings: Settings, metrics: Arc<Metrics>) -> Arc<Self> {
+        let _ = (store, settings, metrics);
+        todo!("store helper")
+    }
+
+    /// The desk of the server: locks the data folder against a second server, records the releases whose
+    /// outcome a crash took as ambiguous, and starts the task that wakes, expires and erases until
+    /// [`Desk::close`].
+    ///
+    /// # Errors
+    /// Another server has the data folder; the store.
+    pub async fn start(
+        store: &Store,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let _ = (store, settings, metrics);
+        todo!("store helper")
+    }
+
+    /// Parks nothing any more, waits at most `deadline` until the outcome of every release is recorded, and
+    /// stops. After the connections have gone, before [`Store::close`].
+    pub async fn close(&self, deadline: Duration) {
+        let _ = deadline;
+        todo!("store helper")
+    }
+
     /// Takes `bytes` off the budget of held bytes, or says that it is used up.
     pub fn budget(self: &Arc<Self>, bytes: usize) -> Option<Budget> {
         let _ = bytes;

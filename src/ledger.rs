@@ -1,7 +1,7 @@
 //! The ledger: the audit rows, read, exported and verified.
 
-use crate::audit::{EventKind, Row};
-use crate::store::StoreError;
+use crate::audit::{Event, EventKind, Row};
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
 /// Which rows.
@@ -32,6 +32,21 @@ pub enum Verified {
 }
 
 impl Ledger {
+    pub fn new(store: &Store) -> Self {
+        let _ = store;
+        todo!("store helper")
+    }
+
+    /// Appends an event that is no part of another change (`rules.loaded`, `traffic.segment`, …). Its time
+    /// is replaced by the database's.
+    ///
+    /// # Errors
+    /// The store: the event is not in the ledger.
+    pub async fn append(&self, event: Event) -> Result<Row, StoreError> {
+        let _ = event;
+        todo!("store helper")
+    }
+
     /// Rows in order of `seq`.
     ///
     /// # Errors

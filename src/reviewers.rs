@@ -2,7 +2,7 @@
 //! Tokens, link secrets and session cookies are random and stored as SHA-256 only.
 
 use crate::approval::Reviewer;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 
 /// The accounts. Cheap to clone.
@@ -29,6 +29,11 @@ pub struct Account {
 }
 
 impl Reviewers {
+    pub fn new(store: &Store) -> Self {
+        let _ = store;
+        todo!("store helper")
+    }
+
     /// Makes a local account, or gives an existing one the groups and a further token. Returns the API token,
     /// which is shown once.
     ///
