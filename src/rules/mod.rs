@@ -15,6 +15,8 @@ mod standard;
 pub use report::{Problem, Report, Severity};
 pub use standard::STANDARD;
 
+pub mod sample;
+
 use crate::decode::Body;
 use crate::request::{Caller, Head};
 use crate::ruling::{Grounds, ReviewPolicy, Risk, Verdict};
