@@ -158,6 +158,37 @@ impl fmt::Display for Authority {
     }
 }
 
+/// One host, or all hosts under one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    One(Host),
+    /// `*.example.com`: every name that ends in `.example.com`, at any depth, but not `example.com` itself.
+    Under(Host),
+}
+
+impl HostPattern {
+    /// Reads `example.com`, an address, or `*.example.com`.
+    ///
+    /// # Errors
+    /// As [`Host::parse`]; a star stands only in front, for whole labels.
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        match text.strip_prefix("*.") {
+            Some(parent) => Host::parse(parent).map(Self::Under),
+            None => Host::parse(text).map(Self::One),
+        }
+    }
+
+    pub fn matches(&self, host: &Host) -> bool {
+        match self {
+            Self::One(one) => one == host,
+            Self::Under(parent) => {
+                host.ip().is_none()
+                    && host.as_str().strip_suffix(parent.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+        }
+    }
+}
+
 /// RFC 1035 §2.3.4.
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
@@ -183,6 +214,21 @@ mod tests {
         same("[2001:DB8::1]", "2001:db8::1");
         same("my_host.internal", "my_host.internal");
         same("localhost", "localhost");
+    }
+
+    #[test]
+    fn patterns_match_whole_labels() {
+        let matches = |pattern: &str, host: &str| {
+            HostPattern::parse(pattern).unwrap().matches(&Host::parse(host).unwrap())
+        };
+        assert!(matches("Example.com", "example.com."));
+        assert!(matches("*.example.com", "a.example.com") && matches("*.example.com", "a.b.example.com"));
+        for (pattern, host) in
+            [("*.example.com", "example.com"), ("*.example.com", "badexample.com"), ("a.com", "b.a.com")]
+        {
+            assert!(!matches(pattern, host), "{pattern} {host}");
+        }
+        assert!(HostPattern::parse("a*.com").is_err() && HostPattern::parse("*").is_err());
     }
 
     #[test]

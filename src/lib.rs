@@ -5,7 +5,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] |
+//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] |
 //! | 2 services with I/O | [`store`] [`tls`] |
 //! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`ledger`] [`traffic`] |
@@ -39,3 +39,4 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod traffic;
+pub mod units;

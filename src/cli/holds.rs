@@ -1,0 +1,11 @@
+//! `holdpoint holds`
+
+use crate::config::Config;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) async fn run(_: &Config, _: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}

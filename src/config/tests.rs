@@ -1,0 +1,195 @@
+use super::*;
+
+fn read(text: &str) -> Config {
+    parse(None, text.to_owned(), &[]).unwrap()
+}
+
+fn with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    parse(None, "listen: 127.0.0.1:1\nhold: {patience: 5s}\n".to_owned(), &environment)
+}
+
+/// Everything, as a map of keys to texts. Each differs from its default.
+const EVERYTHING: &str = r#"
+listen: 127.0.0.1:3128
+control:
+  listen: "[::1]:9000"
+  url: https://holdpoint.example.com/
+data: state
+certs: /etc/holdpoint/certs
+rules: [rules, /etc/holdpoint/rules]
+standard-rules: false
+otherwise: { read: hold, write: deny, unknown-host: pass }
+mode: observe
+solo: false
+upstream:
+  extra-ca: [company.pem]
+  resolve: { api.example.com: "127.0.0.1:9443", "[::1]:443": "[::1]:9444", b.example.com:80: localhost:81 }
+  allow: [10.0.0.0/8, "fd00::/8", 127.0.0.1]
+tunnel: [pinned.example.com, "*.bank.example"]
+hold:
+  patience: 0s
+  patience-by-client: { "my-agent/*": 1m }
+  expires: 4h
+  approval-life: 60
+  max-held-bytes: 64MiB
+  max-body-bytes: 1048576
+  keep-body: 1d
+inspect: { max-bytes: 64KiB }
+limits: { connections: 5, header-bytes: 8KiB, held: 6, pending-per-agent: 7 }
+timeouts: { header: 1s, handshake: 2s, connect: 3s, first-byte: 4s, idle: 5m }
+traffic: { segment-bytes: 1MB, segment-age: 10m }
+log: { level: "holdpoint=debug,warn", format: json }
+otlp: { endpoint: "http://127.0.0.1:4318" }
+"#;
+
+#[test]
+fn defaults() {
+    insta::assert_debug_snapshot!(read(""));
+}
+
+#[test]
+fn every_key_is_read() {
+    let mut config = parse(Some(Path::new("/srv/holdpoint.yaml")), EVERYTHING.to_owned(), &[]).unwrap();
+    let [(glob, minute)] = &config.patience.by_client[..] else { panic!("one pattern") };
+    assert!(glob.is_match("My-Agent/1.0") && *minute == Duration::from_secs(60));
+    config.patience.by_client.clear(); // a compiled glob has nothing to show
+    insta::assert_debug_snapshot!(config);
+}
+
+#[test]
+fn flat_keys_and_json_say_the_same() {
+    let nested = format!("{:?}", read("control: {listen: 127.0.0.1:9}\nhold: {patience: 1s}\nrules: [a]"));
+    let flat = format!("{:?}", read("control.listen: 127.0.0.1:9\nhold.patience: 1\nrules: a"));
+    let json = format!(
+        "{:?}",
+        read(
+            "{\"control\": {\"listen\": \"127.0.0.1:9\"},\n\t\"hold\": {\"patience\": \"1s\"}, \"rules\": [\"a\"]}"
+        )
+    );
+    assert_eq!(nested, flat);
+    assert_eq!(nested, json);
+}
+
+#[test]
+fn a_map_and_a_text_are_both_a_log() {
+    assert_eq!(read("log: debug").log, Log { filter: "debug".to_owned(), format: LogFormat::Text });
+    let config = read("log: {format: json}");
+    assert_eq!(config.log, Log { filter: "info".to_owned(), format: LogFormat::Json });
+}
+
+#[test]
+fn solo_is_on_alone_where_only_loopback_listens() {
+    for (text, solo) in [
+        ("", true),
+        ("listen: 0.0.0.0:8080", false),
+        ("control: {listen: '[::]:8081'}", false),
+        ("listen: '[::1]:8080'", true),
+        ("{listen: 0.0.0.0:8080, solo: true}", true),
+        ("solo: false", false),
+    ] {
+        let config = read(text);
+        assert_eq!((config.solo, config.desk.solo), (solo, solo), "{text}");
+    }
+}
+
+#[test]
+fn the_environment_overrides() {
+    let config = with(&[
+        ("HOLDPOINT_LISTEN", "127.0.0.1:2"),
+        ("HOLDPOINT_HOLD_PATIENCE", "0s"),
+        ("HOLDPOINT_RULES", "one, two"),
+        ("HOLDPOINT_UPSTREAM_RESOLVE", "{a.example: '127.0.0.1:3'}"),
+        ("HOLDPOINT_UPSTREAM_ALLOW", "10.0.0.0/8,::1"),
+        ("HOLDPOINT_STANDARD_RULES", "false"),
+        ("HOLDPOINT_LIMITS_HELD", "9"),
+        ("HOLDPOINT_LOG", "warn"),
+        ("HOLDPOINT_LOG_FORMAT", "json"),
+        ("HOLDPOINT_TUNNEL", "[a.example]"),
+        ("HOLDPOINT_CERTS", ""),
+    ])
+    .unwrap();
+    assert_eq!(config.listen, loopback(2));
+    assert_eq!(config.patience.at_most, Some(Duration::ZERO));
+    assert_eq!(config.rules.folders, [PathBuf::from("one"), PathBuf::from("two")]);
+    assert_eq!(config.upstream.resolve.first().map(|r| r.to), Some(loopback(3)));
+    assert_eq!(config.upstream.allow.len(), 2);
+    assert!(!config.rules.standard && config.tunnel.len() == 1);
+    assert_eq!(config.desk.held_exchanges_max, 9);
+    assert_eq!(config.log, Log { filter: "warn".to_owned(), format: LogFormat::Json });
+}
+
+#[test]
+fn variables_of_commands_and_of_kubernetes_are_left_alone() {
+    assert!(
+        with(&[
+            ("HOLDPOINT_CONFIG", "x"),
+            ("HOLDPOINT_TOKEN", "x"),
+            ("HOLDPOINT_PORT", "tcp://10.0.0.1:80"),
+            ("HOLDPOINT_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("HOLDPOINT_SERVICE_HOST", "10.0.0.1"),
+        ])
+        .is_ok()
+    );
+}
+
+/// The list of keys, what is taken, and the variables' names are one.
+#[test]
+fn every_listed_key_is_taken_and_has_its_own_variable() {
+    let mut reader = Reader::default();
+    reader.file("f".to_owned(), String::new());
+    for key in KEYS {
+        reader.variable(&read::variable_of(key), "?");
+    }
+    lower(&mut reader, None);
+    assert_eq!(reader.untaken(), Vec::<&str>::new());
+    let names: std::collections::BTreeSet<_> = KEYS.iter().map(|key| read::variable_of(key)).collect();
+    assert_eq!(names.len(), KEYS.len());
+}
+
+#[test]
+fn all_complaints_come_at_once_and_point() {
+    let text = r#"lissten: 127.0.0.1:1
+control: 8081
+solo: "yes please"
+hold:
+  patience: soon
+  max-held: 1
+rules: {a: b}
+upstream:
+  resolve:
+    api.example.com: somewhere
+    "a b": 127.0.0.1:1
+  allow: [10.0.0.0/8, ten, 300.0.0.0/8]
+listen: 8080
+mode: strict
+log: {level: "=="}
+limits: {held: 0}
+hold.patience: 1s
+"#;
+    let variables = [
+        ("HOLDPOINT_LISTN".to_owned(), "x".to_owned()),
+        ("HOLDPOINT_LIMITS_HELD".to_owned(), "many".to_owned()),
+    ];
+    let error = parse(Some(Path::new("holdpoint.yaml")), text.to_owned(), &variables).unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn broken_yaml_points() {
+    let error = parse(None, "listen: 127.0.0.1:1\nhold: {patience: 1s\nmode: observe\n".to_owned(), &[]);
+    insta::assert_snapshot!(error.unwrap_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*", value in "\\PC*") {
+        let variable = ("HOLDPOINT_UPSTREAM_RESOLVE".to_owned(), value);
+        let _ = parse(None, text, &[variable]).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_value_panics(key in 0..KEYS.len(), value in "[\\[\\]{}:,'\"a-z0-9./ \\n-]{0,40}") {
+        let _ = parse(None, format!("{}: {value}", KEYS[key]), &[]).map_err(|error| error.to_string());
+    }
+}
