@@ -1,0 +1,58 @@
+//! What the integration tests stand on: the real binary on ports of its own, real TLS origins that write
+//! down what reaches them, and clients that can say every byte themselves.
+//!
+//! Nothing here sleeps to wait. Every wait is for an event and is bounded by [`soon`], so that a hang is a
+//! failure with a name; no test asserts how long anything took.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this module")]
+
+pub mod authority;
+pub mod git;
+pub mod h2;
+pub mod holdpoint;
+pub mod origin;
+pub mod reviewer;
+pub mod tap;
+pub mod traffic;
+pub mod wire;
+
+pub use authority::TestAuthority;
+pub use holdpoint::{Holdpoint, Setup};
+pub use origin::Origin;
+pub use reviewer::Reviewer;
+pub use wire::{Reply, Wire};
+
+use std::future::Future;
+use std::time::Duration;
+
+/// The longest that a test waits for one event. Generous: the machine may be busy, and only a hang gets there.
+pub const EVENT_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Awaits an event, and fails by name when it does not come.
+pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(EVENT_WAIT_MAX, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited in vain: {what}"),
+    }
+}
+
+/// The rules that most tests run with: what is under `/held` waits for a person, what is under `/denied` is
+/// refused, all else passes.
+pub const RULES: &str = r#"
+pack: test
+rules:
+  - id: held
+    when: { path: "/held/**" }
+    verdict: hold
+    why: The test says so.
+    examples:
+      hold: [ "POST https://api.test/held/x" ]
+      pass: [ "POST https://api.test/echo" ]
+  - id: denied
+    when: { path: "/denied/**" }
+    verdict: deny
+    why: Nobody may do this.
+    examples:
+      deny: [ "POST https://api.test/denied/x" ]
+      pass: [ "POST https://api.test/echo" ]
+"#;
