@@ -1,6 +1,17 @@
 //! Bytes to meaning. Pure: no clock, no socket, no tokio; every decoder has a fuzz target.
+//!
+//! A body is read by its content and not by its label alone: where an origin could take it for JSON or for a
+//! form, both readings are kept, and rules are asked about both.
+
+mod coding;
+mod form;
+mod json;
+mod multipart;
+
+pub use json::{Json, Number};
 
 use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 /// A body as rules see it.
 #[derive(Debug, Default)]
@@ -13,17 +24,21 @@ pub enum Body {
     Empty,
     /// Decoded: see the accessors.
     Decoded(Decoded),
-    /// A rule depends on it and it cannot be understood: coding, charset, syntax, size.
+    /// A rule depends on it and it cannot be understood: coding, charset, size.
     Unreadable(String),
 }
 
 /// A decoded body: what a JSON pointer, a form field or a text search is asked of.
 #[derive(Debug)]
 pub struct Decoded {
-    /// After content-coding was undone; UTF-8.
+    /// After content-coding was undone; UTF-8. `None` for multipart with parts that are no text.
     pub text: Option<String>,
-    pub json: Option<serde_json::Value>,
+    /// The JSON reading, duplicate keys kept.
+    pub json: Option<Json>,
+    /// The form reading, in the order sent, repeated names kept: urlencoded or multipart.
     pub form: Option<Vec<(String, String)>>,
+    /// Why there is neither a JSON nor a form reading.
+    pub unstructured: Option<String>,
     /// Size as sent.
     pub bytes: u64,
 }
@@ -37,8 +52,295 @@ pub struct Limits {
     pub ratio_max: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self { decoded_bytes_max: 1 << 20, ratio_max: 200 }
+    }
+}
+
+/// Why a body cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    #[error("the content-coding `{0}` is not known")]
+    UnknownCoding(String),
+    #[error("the body has more than {} content-codings", coding::LAYERS_MAX)]
+    Layers,
+    #[error("the body does not decode as {0}")]
+    Coding(&'static str),
+    #[error("the body grows beyond {0} bytes when decoded")]
+    TooLarge(usize),
+    #[error("the body grows more than {0}-fold when decoded")]
+    Ratio(usize),
+    #[error("the body has two content types")]
+    TwoTypes,
+    #[error("the charset `{0}` is not read")]
+    Charset(String),
+    #[error("the body is not UTF-8")]
+    Utf8,
+    #[error("the body holds NUL characters")]
+    Nul,
+    #[error("the body is not the multipart form that it says it is: {0}")]
+    Multipart(&'static str),
+}
+
 /// Decodes a whole body by its head fields, and by what a server would make of it when they say nothing.
 pub fn body(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Body {
-    let _ = (headers, bytes, limits);
-    todo!("rules helper")
+    if bytes.is_empty() {
+        return Body::Empty;
+    }
+    match decoded(headers, bytes, limits) {
+        Ok(decoded) => Body::Decoded(decoded),
+        Err(error) => Body::Unreadable(error.to_string()),
+    }
+}
+
+fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Decoded, BodyError> {
+    let media = Media::of(headers)?;
+    let plain = coding::undo(headers.get_all(CONTENT_ENCODING), bytes, limits)?;
+    let sent = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if let Some(boundary) = &media.boundary {
+        let form = multipart::fields(&plain, boundary)?;
+        let text = text(&plain).ok().map(str::to_owned);
+        return Ok(Decoded { text, json: None, form: Some(form), unstructured: None, bytes: sent });
+    }
+    let text = text(&plain)?;
+    let json = json::read(text);
+    let form = match media.kind {
+        Kind::Json => None,
+        Kind::Form => Some(form::pairs(text)),
+        Kind::Other => form::looks_like_one(text).then(|| form::pairs(text)),
+    };
+    let (json, unstructured) = match json {
+        Ok(json) => (Some(json), None),
+        Err(error) if form.is_none() => (None, Some(error)),
+        Err(_) => (None, None),
+    };
+    Ok(Decoded { text: Some(text.to_owned()), json, form, unstructured, bytes: sent })
+}
+
+/// UTF-8 with one byte order mark tolerated, and without NUL, which other Unicode codings are full of.
+fn text(bytes: &[u8]) -> Result<&str, BodyError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| BodyError::Utf8)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains('\0') { Err(BodyError::Nul) } else { Ok(text) }
+}
+
+/// What the head says of the body's form.
+struct Media {
+    kind: Kind,
+    /// Of `multipart/form-data`.
+    boundary: Option<String>,
+}
+
+enum Kind {
+    Json,
+    Form,
+    Other,
+}
+
+impl Media {
+    fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
+        let mut values = headers.get_all(CONTENT_TYPE).iter();
+        let Some(value) = values.next() else {
+            return Ok(Self { kind: Kind::Other, boundary: None });
+        };
+        if values.next().is_some() {
+            return Err(BodyError::TwoTypes);
+        }
+        let value = value.to_str().map_err(|_| BodyError::Charset("not ASCII".to_owned()))?;
+        let mut parts = value.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let mut boundary = None;
+        for part in parts {
+            let Some((name, value)) = part.split_once('=') else { continue };
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "charset" if !is_utf8_label(value) => return Err(BodyError::Charset(value.to_owned())),
+                "boundary" if boundary.is_some() => return Err(BodyError::Multipart("two boundaries")),
+                "boundary" => boundary = Some(value.to_owned()),
+                name if name.starts_with("boundary*") => {
+                    return Err(BodyError::Multipart("an extended boundary"));
+                }
+                _ => {}
+            }
+        }
+        let kind = match essence.as_str() {
+            "application/json" | "text/json" => Kind::Json,
+            other if other.ends_with("+json") => Kind::Json,
+            "application/x-www-form-urlencoded" => Kind::Form,
+            _ => Kind::Other,
+        };
+        let boundary = match (essence.as_str(), boundary) {
+            ("multipart/form-data", None) => return Err(BodyError::Multipart("no boundary")),
+            ("multipart/form-data", boundary) => boundary,
+            _ => None,
+        };
+        Ok(Self { kind, boundary })
+    }
+}
+
+fn is_utf8_label(label: &str) -> bool {
+    ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| label.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn decode(fields: &[(&'static str, &str)], bytes: &[u8]) -> Body {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        body(&headers, bytes, Limits { decoded_bytes_max: 10_000, ratio_max: 100 })
+    }
+
+    #[track_caller]
+    fn read(fields: &[(&'static str, &str)], bytes: &[u8]) -> Decoded {
+        match decode(fields, bytes) {
+            Body::Decoded(decoded) => decoded,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn unreadable(fields: &[(&'static str, &str)], bytes: &[u8], why: &str) {
+        match decode(fields, bytes) {
+            Body::Unreadable(reason) => assert!(reason.contains(why), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
+    }
+
+    /// One uncompressed meta-block of up to 4096 bytes, and the empty last one (RFC 7932 §9.2).
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(bytes.len()).unwrap() - 1;
+        let head = (length << 4 | 1 << 20).to_le_bytes();
+        [&head[..3], bytes, &[0x03]].concat()
+    }
+
+    const JSON: &[u8] = br#"{"amount": 20000}"#;
+
+    #[test]
+    fn every_coding_is_undone() {
+        let is_json = |d: &Decoded| d.text.as_deref() == Some(r#"{"amount": 20000}"#) && d.json.is_some();
+        assert!(is_json(&read(&[], JSON)));
+        assert!(is_json(&read(&[("content-encoding", "gzip")], &gzip(JSON))));
+        assert!(is_json(&read(&[("content-encoding", "X-GZip")], &gzip(JSON))));
+        assert!(is_json(&read(&[("content-encoding", "deflate")], &zlib(JSON))));
+        assert!(is_json(&read(&[("content-encoding", "deflate")], &raw_deflate(JSON))));
+        assert!(is_json(&read(&[("content-encoding", "zstd")], &zstd(JSON))));
+        assert!(is_json(&read(&[("content-encoding", "identity")], JSON)));
+        assert!(is_json(&read(&[("content-encoding", "zstd, gzip")], &gzip(&zstd(JSON)))));
+        let two_fields = [("content-encoding", "zstd"), ("content-encoding", "gzip")];
+        assert!(is_json(&read(&two_fields, &gzip(&zstd(JSON)))));
+        // Two members are one stream (RFC 1952 §2.2).
+        let members = [gzip(br#"{"amount":"#), gzip(b" 20000}")].concat();
+        assert!(is_json(&read(&[("content-encoding", "gzip")], &members)));
+        let frames = [zstd(br#"{"amount":"#), zstd(b" 20000}")].concat();
+        assert!(is_json(&read(&[("content-encoding", "zstd")], &frames)));
+        assert!(is_json(&read(&[("content-encoding", "br")], &brotli(JSON))));
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_unreadable() {
+        unreadable(&[("content-encoding", "lzma")], JSON, "not known");
+        unreadable(&[("content-encoding", "gzip")], JSON, "does not decode as gzip");
+        unreadable(&[("content-encoding", "br")], JSON, "does not decode as br");
+        unreadable(&[("content-encoding", "gzip, gzip, gzip")], JSON, "more than 2");
+        let mut short = gzip(JSON);
+        short.truncate(short.len() - 3);
+        unreadable(&[("content-encoding", "gzip")], &short, "does not decode");
+        let mut checksum = gzip(JSON);
+        let at = checksum.len() - 6;
+        checksum[at] ^= 1;
+        unreadable(&[("content-encoding", "gzip")], &checksum, "does not decode");
+        let junk = [gzip(JSON), b"junk".to_vec()].concat();
+        unreadable(&[("content-encoding", "gzip")], &junk, "does not decode");
+        let junk = [zlib(JSON), b"junk".to_vec()].concat();
+        unreadable(&[("content-encoding", "deflate")], &junk, "does not decode");
+        let junk = [zstd(JSON), b"junk".to_vec()].concat();
+        unreadable(&[("content-encoding", "zstd")], &junk, "does not decode");
+        let junk = [brotli(JSON), b"junk".to_vec()].concat();
+        unreadable(&[("content-encoding", "br")], &junk, "does not decode");
+        let mut short = brotli(JSON);
+        short.truncate(short.len() - 1);
+        unreadable(&[("content-encoding", "br")], &short, "does not decode");
+        unreadable(&[], &gzip(JSON), "not UTF-8");
+    }
+
+    #[test]
+    fn bombs_stop_at_the_limit() {
+        let large = vec![b'a'; 20_000];
+        unreadable(&[("content-encoding", "gzip")], &gzip(&large), "-fold");
+        unreadable(&[("content-encoding", "zstd")], &zstd(&large), "-fold");
+        let noise: String = (0..3000_u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+        unreadable(&[("content-encoding", "gzip")], &gzip(noise.as_bytes()), "10000 bytes");
+        unreadable(&[], noise.as_bytes(), "10000 bytes");
+    }
+
+    #[test]
+    fn other_charsets_are_unreadable() {
+        unreadable(&[("content-type", "application/json; charset=utf-16")], JSON, "utf-16");
+        unreadable(&[], b"\xff\xfe{\0}\0", "not UTF-8");
+        unreadable(&[], b"{\0}\0", "NUL");
+        unreadable(&[], b"{\"a\": \"\xc0\xaf\"}", "not UTF-8");
+        assert!(read(&[("content-type", "application/json; charset=\"UTF-8\"")], JSON).json.is_some());
+        assert!(read(&[], b"\xef\xbb\xbf{}").json.is_some());
+    }
+
+    #[test]
+    fn content_decides_and_not_the_label() {
+        assert!(read(&[("content-type", "text/plain")], JSON).json.is_some());
+        assert!(read(&[("content-type", "application/x-www-form-urlencoded")], JSON).json.is_some());
+        let form = read(&[("content-type", "text/plain")], b"amount=20000&x=%41+b");
+        assert_eq!(form.form, Some(vec![("amount".into(), "20000".into()), ("x".into(), "A b".into())]));
+        let wrong = read(&[("content-type", "application/json")], b"amount=20000");
+        assert!(wrong.json.is_none() && wrong.form.is_none() && wrong.unstructured.is_some());
+        let two = [("content-type", "text/plain"), ("content-type", "application/json")];
+        unreadable(&two, JSON, "two content types");
+        assert!(matches!(decode(&[], b""), Body::Empty));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decoding_never_panics(
+            coding in "(gzip|deflate|br|zstd|identity|x)?(, ?(gzip|br|zstd))?",
+            media in "(application/json|application/x-www-form-urlencoded|multipart/form-data; boundary=b|x)?(; charset=[a-z0-9-]{0,8})?",
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            let _ = decode(&[("content-encoding", &coding), ("content-type", &media)], &bytes);
+        }
+
+        #[test]
+        fn a_coding_changes_nothing(text in "[a-z{}\":,0-9 =&]{1,80}") {
+            let plain = format!("{:?}", read(&[], text.as_bytes()).json);
+            let coded = read(&[("content-encoding", "gzip")], &gzip(text.as_bytes()));
+            proptest::prop_assert_eq!(plain, format!("{:?}", coded.json));
+            proptest::prop_assert_eq!(coded.text.as_deref(), Some(&*text));
+        }
+    }
 }

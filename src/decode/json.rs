@@ -1,0 +1,195 @@
+//! JSON read strictly (RFC 8259), with duplicate keys kept: servers differ on which of them they take.
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use std::fmt;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Self>),
+    /// In the order sent; a key can stand here more than once.
+    Map(Vec<(String, Self)>),
+}
+
+/// A number as its writer most likely meant it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+impl Number {
+    #[expect(clippy::cast_precision_loss, reason = "amounts above 2^53 are not told apart")]
+    pub const fn as_f64(self) -> f64 {
+        match self {
+            Self::Unsigned(n) => n as f64,
+            Self::Signed(n) => n as f64,
+            Self::Float(n) => n,
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(n) => n.fmt(f),
+            Self::Signed(n) => n.fmt(f),
+            Self::Float(n) => n.fmt(f),
+        }
+    }
+}
+
+impl Json {
+    /// Whether some object in it has a key twice.
+    pub fn has_duplicates(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+            Self::List(items) => items.iter().any(Self::has_duplicates),
+            Self::Map(entries) => {
+                let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+                keys.sort_unstable();
+                let twice = keys.iter().zip(keys.iter().skip(1)).any(|(a, b)| a == b);
+                twice || entries.iter().any(|(_, value)| value.has_duplicates())
+            }
+        }
+    }
+}
+
+/// One document and nothing behind it. No comments, no trailing commas, no lone surrogates, nesting to 128.
+pub(super) fn read(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(Number::Unsigned(n)) => serializer.serialize_u64(*n),
+            Self::Number(Number::Signed(n)) => serializer.serialize_i64(*n),
+            Self::Number(Number::Float(n)) => serializer.serialize_f64(*n),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(item)?;
+                }
+                list.end()
+            }
+            Self::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(Number::Unsigned(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(Number::Signed(value)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Number(Number::Float(value)))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Json, E> {
+        Ok(Json::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, value)) = access.next_entry::<String, Json>()? {
+            if key.contains('\0') {
+                return Err(de::Error::custom("a key holds NUL, where some decoders cut it"));
+            }
+            entries.push((key, value));
+        }
+        Ok(Json::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lenient_parsers_take_is_refused() {
+        for bad in [
+            "",
+            "{} {}",
+            "{}x",
+            "{a: 1}",
+            "{'a': 1}",
+            "{\"a\": 1,}",
+            "[1,]",
+            "// c\n{}",
+            "NaN",
+            "+1",
+            "01",
+            "1e999",
+            "\"\\ud800\"",
+            "{\"a\\u0000b\": 1}",
+            "{\"a\":1}\n{\"a\":2}",
+        ] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert!(read(&"[".repeat(200)).is_err());
+        assert!(read(&format!("{}{}", "[".repeat(1000), "]".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn duplicates_are_kept_and_seen() {
+        let twice = read(r#"{"a": 1, "b": {"\u0061": 1, "a": 2}}"#).unwrap();
+        assert!(twice.has_duplicates());
+        assert_eq!(serde_json::to_string(&twice).unwrap(), r#"{"a":1,"b":{"a":1,"a":2}}"#);
+        assert!(!read(r#"{"a": {"a": 1}, "b": [1, -1, 1.5, null, true]}"#).unwrap().has_duplicates());
+    }
+}
