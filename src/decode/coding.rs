@@ -74,9 +74,7 @@ impl Layer {
                     whole(decoder.total_in(), coded, "deflate").map(|()| plain)
                 }
             }
-            Self::Brotli => {
-                read_within(Brotli::new(coded), "br", sent, limits)
-            }
+            Self::Brotli => read_within(Brotli::new(coded), "br", sent, limits),
             Self::Zstd => {
                 let mut decoder =
                     zstd::stream::read::Decoder::new(coded).map_err(|_| BodyError::Coding("zstd"))?;

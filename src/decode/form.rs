@@ -16,7 +16,9 @@ pub(super) fn looks_like_one(text: &str) -> bool {
 
 /// Names and values, still encoded.
 pub(crate) fn split<'t>(text: &'t str, separators: &'t [char]) -> impl Iterator<Item = (&'t str, &'t str)> {
-    text.split(separators).filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    text.split(separators)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Undoes `+` and percent-encoding; borrows when there is none. What does not decode to UTF-8 is replaced by

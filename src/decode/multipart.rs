@@ -37,7 +37,8 @@ fn field(part: &[u8]) -> Result<(String, String), BodyError> {
     let head = std::str::from_utf8(head).map_err(|_| BodyError::Multipart("a part's head is not UTF-8"))?;
     let mut name = None;
     for line in head.split("\r\n") {
-        let (field, value) = line.split_once(':').ok_or(BodyError::Multipart("a part's head is malformed"))?;
+        let (field, value) =
+            line.split_once(':').ok_or(BodyError::Multipart("a part's head is malformed"))?;
         if field.eq_ignore_ascii_case("content-transfer-encoding") {
             return Err(BodyError::Multipart("a part is encoded again"));
         }
@@ -105,7 +106,10 @@ mod tests {
         for (from, to) in [
             ("--b--\r\n", ""),
             ("--b--\r\n", "--b--\r\n--b"),
-            ("--b\r\nContent-Disposition: form-data; name=\"amount\"", "x\r\n--b\r\nContent-Disposition: form-data; name=\"amount\""),
+            (
+                "--b\r\nContent-Disposition: form-data; name=\"amount\"",
+                "x\r\n--b\r\nContent-Disposition: form-data; name=\"amount\"",
+            ),
             ("name=\"amount\"", "name=\"amount\"; name=\"x\""),
             ("name=\"amount\"", "name*=utf-8''amount"),
             ("name=\"amount\"", "name=\"am\\ount\""),
