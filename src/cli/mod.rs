@@ -4,14 +4,20 @@
 
 mod agents;
 mod ca;
+mod client;
 mod doctor;
 mod env;
 mod holds;
+
 mod ledger;
+mod probe;
+mod proxy_url;
 mod reviewers;
 mod rules;
 mod run;
 mod serve;
+mod toolchain;
+mod trust;
 
 use crate::config::{self, Config};
 use anyhow::Context;
@@ -89,6 +95,7 @@ fn load(file: Option<&Path>) -> anyhow::Result<Config> {
     Ok(config::load(file, &config::environment())?)
 }
 
+#[derive(Clone, Copy)]
 enum Threads {
     One,
     Many,
