@@ -5,7 +5,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`units`] |
+//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] |
 //! | 2 services with I/O | [`store`] [`tls`] |
 //! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`ledger`] [`traffic`] |
@@ -38,5 +38,6 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod traffic;
 pub mod units;

@@ -186,7 +186,9 @@ impl Writer {
             match segment::close(path) {
                 Ok(closed) => {
                     // Not taken (full, gone): the next start reports it again, for its plain file stays.
-                    closed.map(|closed| self.closed.try_send(closed));
+                    if let Some(closed) = closed {
+                        let _ = self.closed.try_send(closed);
+                    }
                     self.full.remove(0);
                 }
                 Err(error) => {
