@@ -10,12 +10,14 @@ mod env;
 mod holds;
 
 mod ledger;
+mod out;
 mod probe;
 mod proxy_url;
 mod reviewers;
 mod rules;
 mod run;
 mod serve;
+mod server_file;
 mod toolchain;
 mod trust;
 

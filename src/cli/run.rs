@@ -3,10 +3,11 @@
 //! The command replaces this process, so that signals, the terminal and the exit code are its own.
 
 use super::proxy_url::ProxyUrl;
+use super::toolchain::UNSET;
 use super::toolchain::{self, TrustPaths};
 use super::trust::{self, Java};
-use super::{probe, toolchain::UNSET};
-use crate::config::{self, Config};
+use super::{probe, server_file};
+use crate::config::Config;
 use anyhow::bail;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -49,7 +50,7 @@ impl ProxyArgs {
     pub(super) fn url(&self, config: &Config) -> anyhow::Result<ProxyUrl> {
         let url = match &self.proxy {
             Some(url) => url.clone(),
-            None => ProxyUrl::of(config::reachable(config.listen))?,
+            None => ProxyUrl::of(server_file::agents_address(config))?,
         };
         Ok(match (&self.agent, &self.token) {
             (Some(name), Some(token)) => url.with_credentials(name, token)?,
