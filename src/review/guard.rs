@@ -68,7 +68,7 @@ pub(super) async fn admit(State(face): State<Arc<Face>>, request: Request, next:
         .headers()
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
-        .or_else(|| request.uri().authority().map(axum::http::uri::Authority::as_str))
+        .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
         .unwrap_or_default();
     if !face.guard.knows(host) {
         return Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host")

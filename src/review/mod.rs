@@ -3,9 +3,19 @@
 //! Nothing here decides: a vote goes to the [`Desk`], which judges it in the transaction that records it.
 //! No GET changes anything but the time a session was last used.
 
+mod api;
+mod assets;
+mod body;
+mod card;
 mod guard;
+mod login;
+mod moment;
+mod outline;
+mod pages;
 mod probes;
 mod problem;
+mod session;
+mod shown;
 
 use crate::agents::Agents;
 use crate::desk::Desk;
@@ -16,9 +26,10 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// What the reviewers' face needs of the rest.
@@ -43,8 +54,14 @@ pub struct Context {
 
 /// The whole face as one router, to be served on the control listener.
 pub fn app(context: Context) -> Router {
-    let face = Arc::new(Face { guard: guard::Guard::new(&context.public_url), context });
-    let guarded = Router::new().layer(from_fn_with_state(Arc::clone(&face), guard::admit));
+    let (api, document) = api::routes();
+    let face = Arc::new(Face {
+        guard: guard::Guard::new(&context.public_url),
+        listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        document: serde_json::to_vec(&document).unwrap_or_default().into(),
+        context,
+    });
+    let guarded = pages().merge(api).layer(from_fn_with_state(Arc::clone(&face), guard::admit));
     Router::new()
         .route("/metrics", get(probes::metrics))
         .route("/healthz", get(probes::healthz))
@@ -57,14 +74,34 @@ pub fn app(context: Context) -> Router {
         .with_state(face)
 }
 
+fn pages() -> Router<Arc<Face>> {
+    Router::new()
+        .route("/", get(pages::inbox::page))
+        .route("/holds/{id}", get(pages::detail::page))
+        .route("/holds/{id}/votes", post(pages::vote::cast))
+        .route("/agents", get(pages::agents::list))
+        .route("/agents/{name}", get(pages::agents::page))
+        .route("/rules", get(pages::rules::page))
+        .route("/ledger", get(pages::ledger::page))
+        .route("/login", get(login::page).post(login::begin))
+        .route("/logout", post(login::end))
+        .route("/assets/{name}", get(assets::asset))
+}
+
 /// Shared by all handlers.
 #[derive(Debug)]
 struct Face {
     context: Context,
     guard: guard::Guard,
+    /// One permit per event stream.
+    listeners: Arc<Semaphore>,
+    /// The OpenAPI document, as JSON.
+    document: bytes::Bytes,
 }
 
 /// A vote or a login: a few short fields.
 const FORM_BYTES_MAX: usize = 64 * 1024;
 /// The longest that a handler may take, long polls apart.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(30);
+/// Event streams at once; more are told to try later.
+const LISTENERS_MAX: usize = 256;

@@ -1,0 +1,100 @@
+//! Votes by the API.
+
+use super::hold::Detail;
+use crate::approval::{Choice, Refusal, Vote};
+use crate::desk::VoteError;
+use crate::hold::{Hold, HoldId};
+use crate::review::Face;
+use crate::review::pages::vote::status;
+use crate::review::problem::Problem;
+use crate::review::session::Caller;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A vote.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ballot {
+    /// Of the hold that was looked at: `sha256:` and 64 digits
+    digest: String,
+    /// `approve` or `deny`
+    #[schema(value_type = String)]
+    vote: Choice,
+    /// Goes back to the agent with a denial
+    #[schema(max_length = 2000)]
+    reason: Option<String>,
+}
+
+/// Vote on a hold
+///
+/// The vote is judged in the transaction that records it. The same vote again is answered as the first one.
+#[utoipa::path(post, path = "/v1/holds/{id}/votes", tag = "holds",
+    params(("id" = String, Path, description = "`hp_` and twelve characters")),
+    request_body = Ballot,
+    responses(
+        (status = 200, description = "Counted; the hold as it stands", body = Detail),
+        (status = 400, description = "Not a vote", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No or unknown token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The caller may not vote so", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such hold", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another digest, or decided already: `hold` is the recorded outcome", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cast(
+    State(face): State<Arc<Face>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    ballot: Result<Json<Ballot>, JsonRejection>,
+) -> Result<Json<Detail>, Problem> {
+    let id: HoldId = id.parse().map_err(|_| Problem::no_such_hold())?;
+    let Json(ballot) = ballot.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    if ballot.reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+        return Err(Problem::bad_request(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
+    }
+    let digest = ballot.digest.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    let choice = ballot.vote;
+    let vote = Vote { digest, choice, reason: ballot.reason, channel: caller.channel };
+    let hold = match face.context.desk.vote(&id, &caller.reviewer, vote).await {
+        Ok(hold) => hold,
+        Err(VoteError::NoSuchHold(_)) => return Err(Problem::no_such_hold()),
+        Err(VoteError::Store(error)) => return Err(error.into()),
+        Err(VoteError::Refused(refusal)) => {
+            let hold = face.context.desk.hold(&id).await?.ok_or_else(Problem::no_such_hold)?;
+            if !(hold.digest == digest && repeats(&hold, &refusal, &caller, choice)) {
+                return Err(refused(&refusal, &hold, &face, &caller).await?);
+            }
+            hold
+        }
+    };
+    Ok(Json(Detail::of(&hold, &face, &caller).await?))
+}
+
+/// Whether a refused vote is one that was counted before.
+fn repeats(hold: &Hold, refusal: &Refusal, caller: &Caller, choice: Choice) -> bool {
+    matches!(refusal, Refusal::AlreadyVoted | Refusal::NotPending(_))
+        && hold.votes.iter().any(|vote| vote.person == caller.reviewer.person && vote.vote == choice)
+}
+
+async fn refused(refusal: &Refusal, hold: &Hold, face: &Face, caller: &Caller) -> Result<Problem, Problem> {
+    let word = match refusal {
+        Refusal::StaleDigest => "stale-digest",
+        Refusal::NotPending(_) => "not-pending",
+        Refusal::Expired => "expired",
+        Refusal::AlreadyVoted => "already-voted",
+        Refusal::OwnAgent => "own-agent",
+        Refusal::NotInGroup(_) => "not-in-group",
+        Refusal::NotAReviewer => "not-a-reviewer",
+    };
+    let mut problem = Problem::new(status(refusal), word).detail(refusal.to_string());
+    if status(refusal) == StatusCode::CONFLICT {
+        problem.hold = serde_json::to_value(Detail::of(hold, face, caller).await?).ok().map(Box::new);
+    }
+    Ok(problem)
+}
+
+const REASON_BYTES_MAX: usize = 2000;

@@ -1,0 +1,101 @@
+//! Agents: who sends requests, whose they are, and what became of their holds.
+
+use super::{Frame, Trouble, render};
+use crate::agents::Enrolled;
+use crate::desk::Filter;
+use crate::hold::{Hold, HoldState};
+use crate::review::Face;
+use crate::review::card::Card;
+use crate::review::moment::Moment;
+use crate::review::session::Visitor;
+use crate::review::shown::Shown;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "agents.html")]
+struct AgentsPage {
+    frame: Frame,
+    agents: Vec<AgentView>,
+}
+
+#[derive(Template)]
+#[template(path = "agent.html")]
+struct AgentPage {
+    frame: Frame,
+    agent: AgentView,
+    counts: Vec<(&'static str, usize)>,
+    /// There may be more holds than were counted.
+    more: bool,
+    cards: Vec<Card>,
+}
+
+struct AgentView {
+    name: Shown,
+    owners: Vec<Shown>,
+    labels: Vec<(Shown, Shown)>,
+    pending: u32,
+    created: Moment,
+    revoked: Option<Moment>,
+}
+
+impl AgentView {
+    fn of(enrolled: &Enrolled, now: Timestamp) -> Self {
+        let agent = &enrolled.agent;
+        Self {
+            name: Shown::of(&agent.name),
+            owners: agent.owners.iter().map(|owner| Shown::of(&owner.to_string())).collect(),
+            labels: agent.labels.iter().map(|(name, value)| (Shown::of(name), Shown::of(value))).collect(),
+            pending: enrolled.pending,
+            created: Moment::of(enrolled.created_at, now),
+            revoked: enrolled.revoked_at.map(|at| Moment::of(at, now)),
+        }
+    }
+}
+
+/// `GET /agents`.
+pub(in crate::review) async fn list(
+    State(face): State<Arc<Face>>,
+    visitor: Visitor,
+) -> Result<Response, Trouble> {
+    let now = Timestamp::now();
+    let agents = face.context.agents.list().await?;
+    let agents = agents.iter().map(|enrolled| AgentView::of(enrolled, now)).collect();
+    Ok(render(StatusCode::OK, &AgentsPage { frame: Frame::of(&visitor, &face, "agents"), agents }))
+}
+
+/// `GET /agents/{name}`.
+pub(in crate::review) async fn page(
+    State(face): State<Arc<Face>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+) -> Result<Response, Trouble> {
+    let now = Timestamp::now();
+    let agents = face.context.agents.list().await?;
+    let Some(agent) = agents.iter().find(|enrolled| enrolled.agent.name == name) else {
+        let text = "The list of agents has those that there are.";
+        return Err(Trouble::new(StatusCode::NOT_FOUND, "There is no such agent", text));
+    };
+    let filter = Filter { agent: Some(name), limit: COUNTED_MAX, ..Filter::default() };
+    let holds = face.context.desk.list(&filter).await?;
+    let page = AgentPage {
+        frame: Frame::of(&visitor, &face, "agents"),
+        agent: AgentView::of(agent, now),
+        counts: counts(&holds),
+        more: holds.len() == usize::try_from(COUNTED_MAX).unwrap_or(usize::MAX),
+        cards: holds.iter().take(SHOWN_MAX).map(|hold| Card::of(hold, &face, now)).collect(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+fn counts(holds: &[Hold]) -> Vec<(&'static str, usize)> {
+    let of = |state: HoldState| (state.as_str(), holds.iter().filter(|hold| hold.state == state).count());
+    HoldState::ALL.into_iter().map(of).filter(|(_, count)| *count > 0).collect()
+}
+
+const COUNTED_MAX: u32 = 500;
+const SHOWN_MAX: usize = 50;

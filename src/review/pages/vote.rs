@@ -1,0 +1,94 @@
+//! The only forms that decide anything.
+
+use super::Trouble;
+use super::detail::{Notice, careful, sentence, show};
+use crate::approval::{Channel, Choice, Refusal, Vote};
+use crate::desk::VoteError;
+use crate::hold::HoldId;
+use crate::review::Face;
+use crate::review::session::Visitor;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize)]
+pub(in crate::review) struct Ballot {
+    csrf: String,
+    /// Of the request that the reviewer has looked at.
+    digest: String,
+    vote: Choice,
+    #[serde(default)]
+    reason: String,
+    /// The reviewer has read it all; asked where the risk is high.
+    #[serde(default)]
+    read: bool,
+}
+
+/// `POST /holds/{id}/votes`.
+pub(in crate::review) async fn cast(
+    State(face): State<Arc<Face>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(ballot): Form<Ballot>,
+) -> Result<Response, Trouble> {
+    if !visitor.owns(&ballot.csrf) {
+        let text = "The form is not of this login. Load the page again.";
+        return Err(Trouble::new(StatusCode::FORBIDDEN, "Nothing was decided", text));
+    }
+    let hold_id: HoldId = id.parse().map_err(|_| Trouble::no_such_hold())?;
+    match decide(&face, &visitor, &hold_id, &ballot).await? {
+        None => Ok(Redirect::to(&format!("/holds/{hold_id}")).into_response()),
+        Some(notice) => show(&face, &visitor, &id, Some(notice)).await,
+    }
+}
+
+/// Casts the vote. `Some`: it did not count, and why.
+async fn decide(
+    face: &Face,
+    visitor: &Visitor,
+    id: &HoldId,
+    ballot: &Ballot,
+) -> Result<Option<Notice>, Trouble> {
+    let desk = &face.context.desk;
+    let Ok(digest) = ballot.digest.parse() else {
+        let text = "The form carried no digest. Load the page again.".to_owned();
+        return Ok(Some(Notice { status: StatusCode::BAD_REQUEST, text }));
+    };
+    if ballot.vote == Choice::Approve && !ballot.read {
+        let hold = desk.hold(id).await?.ok_or_else(Trouble::no_such_hold)?;
+        if careful(&hold) {
+            let text =
+                "Nothing was decided: tick the box to say that you have read the whole request.".to_owned();
+            return Ok(Some(Notice { status: StatusCode::UNPROCESSABLE_ENTITY, text }));
+        }
+    }
+    let reason = ballot.reason.trim();
+    let vote = Vote {
+        digest,
+        choice: ballot.vote,
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+        channel: Channel::Web,
+    };
+    match desk.vote(id, &visitor.0.reviewer, vote).await {
+        Ok(_) => Ok(None),
+        Err(VoteError::NoSuchHold(_)) => Err(Trouble::no_such_hold()),
+        Err(VoteError::Store(error)) => Err(error.into()),
+        Err(VoteError::Refused(refusal)) => {
+            let text = format!("Your vote did not count. {}", sentence(&refusal.to_string()));
+            Ok(Some(Notice { status: status(&refusal), text }))
+        }
+    }
+}
+
+/// Shared with the API: whether it is the hold that forbids, or who asks.
+pub(in crate::review) fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::StaleDigest | Refusal::NotPending(_) | Refusal::Expired | Refusal::AlreadyVoted => {
+            StatusCode::CONFLICT
+        }
+        Refusal::OwnAgent | Refusal::NotInGroup(_) | Refusal::NotAReviewer => StatusCode::FORBIDDEN,
+    }
+}

@@ -1,0 +1,133 @@
+//! Who asks: a session cookie on pages, a bearer token on the API.
+
+use super::Face;
+use super::problem::Problem;
+use crate::approval::{Channel, Reviewer};
+use crate::reviewers::Session;
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Redirect, Response};
+use std::sync::Arc;
+
+/// The session of a browser. Without one, pages lead to the login.
+#[derive(Debug)]
+pub(super) struct Visitor(pub(super) Session);
+
+impl FromRequestParts<Arc<Face>> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Response> {
+        if let Some(session) = session(&parts.headers, face).await.map_err(IntoResponse::into_response)? {
+            return Ok(Self(session));
+        }
+        if came_from_elsewhere(parts) {
+            return Err(super::login::arrival(parts.uri.path()));
+        }
+        Err(Redirect::to(&login_path(parts)).into_response())
+    }
+}
+
+impl Visitor {
+    /// Whether a form carries the token of this session. Constant time.
+    pub(super) fn owns(&self, csrf: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.csrf.as_bytes(), csrf.as_bytes()).is_ok()
+    }
+}
+
+/// A caller of the API, by token. A session is no credential here: forms of foreign sites carry cookies.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) reviewer: Reviewer,
+    pub(super) channel: Channel,
+}
+
+impl FromRequestParts<Arc<Face>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
+        let reviewer = face.context.reviewers.by_token(token).await?.ok_or_else(Problem::unauthenticated)?;
+        Ok(Self { reviewer, channel: channel(&parts.headers) })
+    }
+}
+
+/// A reader of the event stream: by token, or by the session of the page that listens.
+#[derive(Debug)]
+pub(super) struct Listener;
+
+impl FromRequestParts<Arc<Face>> for Listener {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+        if bearer(&parts.headers).is_some() {
+            return Caller::from_request_parts(parts, face).await.map(|_| Self);
+        }
+        session(&parts.headers, face).await?.map(|_| Self).ok_or_else(Problem::unauthenticated)
+    }
+}
+
+/// The value of the session cookie.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, face: &Face) -> Option<&'h str> {
+    let name = cookie_name(face.guard.https);
+    let pairs = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    pairs.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// `Set-Cookie` that begins a session, or with an empty value ends it. `Strict`: no request that another
+/// site caused carries it.
+pub(super) fn set_cookie(value: &str, https: bool) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    let age = if value.is_empty() { 0 } else { SESSION_SECONDS };
+    format!("{}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}", cookie_name(https))
+}
+
+async fn session(headers: &HeaderMap, face: &Face) -> Result<Option<Session>, Problem> {
+    match cookie(headers, face) {
+        Some(value) => Ok(face.context.reviewers.session(value).await?),
+        None => Ok(None),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The command line says that it is one; who lies about it only mislabels their own vote.
+fn channel(headers: &HeaderMap) -> Channel {
+    let says = |name: &str, what: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.starts_with(what))
+    };
+    if says("holdpoint-channel", "cli") || says(USER_AGENT.as_str(), "holdpoint-cli") {
+        Channel::Cli
+    } else {
+        Channel::Api
+    }
+}
+
+/// A browser keeps a `Strict` cookie back when a link on another site (a chat, a mail) leads here, although
+/// its owner is logged in.
+fn came_from_elsewhere(parts: &Parts) -> bool {
+    parts.method == Method::GET
+        && parts.headers.get(super::guard::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
+}
+
+fn login_path(parts: &Parts) -> String {
+    let next = parts.uri.path();
+    if next == "/" || parts.method != Method::GET {
+        return "/login".to_owned();
+    }
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    format!("/login?{query}")
+}
+
+/// `__Host-` binds a cookie to this very host, but browsers take it over TLS only.
+fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-holdpoint_session" } else { "holdpoint_session" }
+}
+
+/// As [`Session::expires_at`].
+const SESSION_SECONDS: u32 = 8 * 3600;
