@@ -1,11 +1,233 @@
-//! `holdpoint holds`
+//! `holdpoint holds`: see and decide held requests, by the API of the control listener.
 
+use super::api::{Api, ApiArgs, hold_path, segment};
+use super::card::{Detail, Summary, one_line};
+use super::out;
+use crate::approval::Choice;
 use crate::config::Config;
+use crate::hold::HoldState;
+use anyhow::{Context, bail};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    api: ApiArgs,
 
-pub(super) async fn run(_: &Config, _: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
 }
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List holds, newest first
+    List {
+        /// pending, approved, released, denied, expired, withdrawn, or all
+        #[arg(long, default_value = "pending", value_parser = state)]
+        state: Option<HoldState>,
+        /// Only of this agent
+        #[arg(long)]
+        agent: Option<String>,
+        /// Only by this rule, `pack/rule`
+        #[arg(long)]
+        rule: Option<String>,
+        /// Only with this word in URL, agent or rule
+        #[arg(long)]
+        text: Option<String>,
+        /// At most so many (500)
+        #[arg(long)]
+        limit: Option<u32>,
+    },
+    /// Show one hold whole: the request, the digest, why it stopped
+    Show { id: String },
+    /// Approve a hold
+    Approve {
+        id: String,
+        #[command(flatten)]
+        ballot: Ballot,
+    },
+    /// Deny a hold
+    Deny {
+        id: String,
+        #[command(flatten)]
+        ballot: Ballot,
+    },
+    /// Print new holds and decisions as they happen
+    Watch,
+}
+
+#[derive(Debug, clap::Args)]
+struct Ballot {
+    /// What to say; a denial's reason goes to the agent
+    #[arg(long)]
+    reason: Option<String>,
+    /// The digest that was looked at: the vote counts for this request alone
+    #[arg(long)]
+    digest: Option<String>,
+}
+
+pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
+    let api = Api::new(config, args.api)?;
+    match args.command {
+        Command::List { state, agent, rule, text, limit } => {
+            let query = query(state, agent, rule, text, limit);
+            list(&api, &query, args.json).await?;
+        }
+        Command::Show { id } => show(&api, &id, args.json).await?,
+        Command::Approve { id, ballot } => vote(&api, &id, Choice::Approve, ballot, args.json).await?,
+        Command::Deny { id, ballot } => vote(&api, &id, Choice::Deny, ballot, args.json).await?,
+        Command::Watch => watch(&api, args.json).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn query(
+    state: Option<HoldState>,
+    agent: Option<String>,
+    rule: Option<String>,
+    text: Option<String>,
+    limit: Option<u32>,
+) -> String {
+    let pairs = [
+        ("state", state.map(|s| s.as_str().to_owned())),
+        ("agent", agent),
+        ("rule", rule),
+        ("q", text),
+        ("limit", limit.map(|n| n.to_string())),
+    ];
+    let written = pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", segment(&value?))));
+    written.collect::<Vec<_>>().join("&")
+}
+
+async fn list(api: &Api, query: &str, json: bool) -> anyhow::Result<()> {
+    let answer = api.get(&format!("/v1/holds?{query}")).await?;
+    if json {
+        return out::json(&answer);
+    }
+    let holds: Vec<Summary> = read(answer.get("holds").cloned().unwrap_or_default())?;
+    if holds.is_empty() {
+        eprintln!("Nothing is held.");
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let rows: Vec<_> = holds.iter().map(|hold| hold.cells(now)).collect();
+    Ok(out::line(&out::columns(["ID", "STATE", "RISK", "AGE", "LEFT", "AGENT", "REQUEST"], &rows))?)
+}
+
+async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<()> {
+    let hold = api.get(&hold_path(id)?).await?;
+    if json {
+        return out::json(&hold);
+    }
+    let detail: Detail = read(hold)?;
+    Ok(out::line(detail.text(Timestamp::now()).trim_end())?)
+}
+
+/// The vote carries the digest of what is shown here, or of what was looked at before.
+async fn vote(api: &Api, id: &str, choice: Choice, ballot: Ballot, json: bool) -> anyhow::Result<()> {
+    let path = hold_path(id)?;
+    let hold: Summary = read(api.get(&path).await?)?;
+    if ballot.digest.as_ref().is_some_and(|seen| *seen != hold.digest) {
+        bail!("the hold is of another request than the one you looked at: its digest is {}", hold.digest);
+    }
+    eprintln!("{}", hold.one_line());
+    let body = json!({ "digest": hold.digest, "vote": choice, "reason": ballot.reason });
+    let answer = api.post(&format!("{path}/votes"), &body).await?;
+    if json {
+        return out::json(&answer);
+    }
+    let after: Summary = read(answer)?;
+    Ok(out::line(&outcome(&after))?)
+}
+
+fn outcome(hold: &Summary) -> String {
+    match hold.state.as_str() {
+        "pending" => format!(
+            "{} is still pending: {} of {} approvals",
+            hold.id, hold.approvals.have, hold.approvals.needed
+        ),
+        "approved" if hold.waiting == 0 => {
+            format!("{} is approved: the agent may send the identical request again, once", hold.id)
+        }
+        state => format!("{} is {state}", hold.id),
+    }
+}
+
+/// Follows the events, coming back with the last one's number when the stream ends.
+async fn watch(api: &Api, json: bool) -> anyhow::Result<()> {
+    let mut last: Option<i64> = None;
+    loop {
+        follow(api, &mut last, json).await?;
+        tokio::time::sleep(COME_BACK_AFTER).await;
+    }
+}
+
+/// One event stream, to its end.
+async fn follow(api: &Api, last: &mut Option<i64>, json: bool) -> anyhow::Result<()> {
+    let mut stream = api.stream("/v1/events", *last).await?;
+    if last.is_none() {
+        eprintln!("Watching; end with Ctrl-C.");
+    }
+    let mut text = Vec::new();
+    while let Some(frame) = stream.response.body_mut().frame().await {
+        let Ok(frame) = frame else { return Ok(()) }; // broken off: come back
+        text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if text.len() > EVENT_BYTES_MAX {
+            bail!("an event is too long; is this the control listener?");
+        }
+        while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = text.drain(..end + 2).collect();
+            if let Some(row) = row_of(&String::from_utf8_lossy(&event)) {
+                *last = row.get("seq").and_then(Value::as_i64).or(*last);
+                announce(api, &row, json).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The `data` of a server-sent event, which is a row of the ledger.
+fn row_of(event: &str) -> Option<Value> {
+    let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+    serde_json::from_str(&data.join("\n")).ok()
+}
+
+async fn announce(api: &Api, row: &Value, json: bool) -> anyhow::Result<()> {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (event, id) = (text("event"), text("subject"));
+    if !event.starts_with("hold.") {
+        return Ok(());
+    }
+    if json {
+        return out::json(row);
+    }
+    match event {
+        "hold.created" => {
+            let hold: Summary = read(api.get(&hold_path(id)?).await?)?;
+            out::line(&hold.one_line())?;
+        }
+        _ => out::line(&format!("{}  {}  by {}", one_line(id), one_line(event), one_line(text("actor"))))?,
+    }
+    Ok(())
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> anyhow::Result<T> {
+    serde_json::from_value(value).context("the answer is not what this version of Holdpoint expects")
+}
+
+fn state(text: &str) -> Result<Option<HoldState>, String> {
+    if text == "all" { Ok(None) } else { text.parse().map(Some) }
+}
+
+/// Between the end of an event stream and the next.
+const COME_BACK_AFTER: Duration = Duration::from_secs(1);
+/// A row has no body, and is far shorter.
+const EVENT_BYTES_MAX: usize = 1 << 20;

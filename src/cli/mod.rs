@@ -3,7 +3,9 @@
 //! Results go to standard output, everything else (logs, errors, what to do next) to standard error.
 
 mod agents;
+mod api;
 mod ca;
+mod card;
 mod client;
 mod doctor;
 mod env;

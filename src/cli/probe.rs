@@ -1,6 +1,6 @@
 //! Is the proxy there, and does it know us? Asked before a command is started behind it.
 
-use super::client::{self, ClientError};
+use super::client::{ClientError, Endpoint};
 use super::proxy_url::ProxyUrl;
 use anyhow::{Context, bail};
 use base64::Engine;
@@ -17,8 +17,8 @@ pub(super) async fn proxy_answers(proxy: &ProxyUrl) -> anyhow::Result<()> {
         let value = format!("Basic {}", STANDARD.encode(format!("{name}:{token}")));
         request = request.header(PROXY_AUTHORIZATION, value);
     }
-    let address = format!("{}:{}", proxy.host(), proxy.port());
-    let answer = client::send(&address, request.body(String::new())?).await;
+    let address = Endpoint::plain(proxy.host(), proxy.port());
+    let answer = address.send(request.body(String::new())?).await;
     let status = match answer {
         Ok(answer) => answer.status(),
         Err(ClientError::Connect(source)) => {
