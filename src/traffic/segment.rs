@@ -4,6 +4,7 @@
 //! becomes `….jsonl.zst`, written beside it and renamed; the plain file goes when the ledger has the digest.
 
 use super::Line;
+use crate::audit::{Event, EventKind};
 use crate::digest::hex;
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
@@ -71,6 +72,24 @@ pub struct Closed {
 }
 
 impl Closed {
+    /// The ledger's event on it. The ledger sets the time.
+    pub fn event(&self) -> Event {
+        Event {
+            at: Timestamp::now(),
+            event: EventKind::TrafficSegment,
+            actor: "holdpoint".to_owned(),
+            subject: Some(self.name.clone()),
+            detail: serde_json::json!({
+                "file": self.name,
+                "sha256": self.sha256,
+                "records": self.records,
+                "bytes": self.bytes,
+                "first": self.first,
+                "last": self.last,
+            }),
+        }
+    }
+
     /// Says that the ledger has the segment; removes the uncompressed file.
     ///
     /// Not called, because the process or the ledger failed in between, the segment is reported again by the

@@ -124,6 +124,7 @@ async fn full_segments_are_compressed_and_reported_and_go_when_recorded() {
         assert_eq!(closed.sha256, sha256(&file));
         assert_eq!(closed.bytes, fs::metadata(&file).unwrap().len());
         assert_eq!(closed.first, Some("2026-11-20T13:36:15.123456Z".parse().unwrap()));
+        assert_eq!(closed.event().detail["file"], closed.name, "as the ledger's check reads it");
         records += closed.records;
         closed.recorded().unwrap();
     }
