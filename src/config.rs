@@ -247,15 +247,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         control,
         certs: reader.take("certs", path).unwrap_or_else(|| folder("certs")),
         solo,
-        traffic: traffic::Settings {
-            folder: data.join("traffic"),
-            segment_bytes_max: reader
-                .take("traffic.segment-bytes", Field::size)
-                .and_then(|n| u64::try_from(n).ok())
-                .unwrap_or(64 << 20),
-            segment_age_max: reader.take("traffic.segment-age", Field::duration).unwrap_or(HOUR),
-            queue_max: TRAFFIC_QUEUE_MAX,
-        },
+        traffic: traffic_settings(reader, data.join("traffic")),
         store: store::Settings { data },
         desk: desk::Settings {
             solo,
@@ -298,6 +290,17 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         file: file.map(Path::to_owned),
     }
+}
+
+fn traffic_settings(reader: &mut Reader, folder: PathBuf) -> traffic::Settings {
+    let mut settings = traffic::Settings::in_folder(folder);
+    if let Some(bytes) = reader.take("traffic.segment-bytes", Field::size) {
+        settings.segment_bytes_max = u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+    if let Some(age) = reader.take("traffic.segment-age", Field::duration) {
+        settings.segment_age_max = age;
+    }
+    settings
 }
 
 fn rule_settings(reader: &mut Reader) -> rules::Settings {
@@ -410,9 +413,6 @@ const fn loopback(port: u16) -> SocketAddr {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Records that wait for the disk; each is a few hundred bytes.
-const TRAFFIC_QUEUE_MAX: usize = 8192;
 
 /// Port 0 is never written in an authority, so it can stand for none.
 const ANY_PORT: u16 = 0;
