@@ -7,7 +7,8 @@ mod problem;
 mod read;
 mod tree;
 
-use crate::authority::{Authority, Host, HostPattern};
+use crate::authority::{Authority, HostPattern};
+pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream};
 use crate::ruling::Verdict;
 use crate::{desk, rules, store, traffic};
 use globset::GlobMatcher;
@@ -67,61 +68,6 @@ pub struct Rules {
     /// Whether the embedded packs are in force.
     pub standard: bool,
     pub settings: rules::Settings,
-}
-
-/// How origins are reached.
-#[derive(Debug, Clone, Default)]
-pub struct Upstream {
-    /// PEM files of roots to trust beside the platform's.
-    pub extra_ca: Vec<PathBuf>,
-    /// Names that are not asked of DNS.
-    pub resolve: Vec<Resolve>,
-    /// Loopback, private and link-local networks that may be reached all the same.
-    pub allow: Vec<IpNet>,
-}
-
-/// One fixed answer in place of DNS; like curl's `--resolve`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolve {
-    pub host: Host,
-    /// `None`: any port.
-    pub port: Option<u16>,
-    pub to: SocketAddr,
-}
-
-/// How long a parked client waits inline.
-#[derive(Debug, Clone, Default)]
-pub struct Patience {
-    /// For clients of which nothing is known, and the most for all others; zero answers at once.
-    pub at_most: Option<Duration>,
-    /// By `User-Agent`, before the built-in table; the first that matches counts.
-    pub by_client: Vec<(GlobMatcher, Duration)>,
-}
-
-/// Bounds of the data plane.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Open connections from agents.
-    pub connections: usize,
-    /// Bytes of a request head.
-    pub header_bytes: usize,
-    /// Bytes of a body that rules look at; more is unreadable, and therefore held.
-    pub inspect_bytes: usize,
-    /// Bytes of a body that can be held; more is refused.
-    pub held_body_bytes: usize,
-}
-
-/// Every wait for somebody else.
-#[derive(Debug, Clone)]
-pub struct Timeouts {
-    /// From the first byte of a request head to its last; idle connections that are kept alive are not meant.
-    pub header: Duration,
-    pub handshake: Duration,
-    pub connect: Duration,
-    /// From the request to the origin's response head.
-    pub first_byte: Duration,
-    /// Without a byte in either direction.
-    pub idle: Duration,
 }
 
 /// What is logged, and how.
