@@ -5,7 +5,7 @@ mod leaf;
 mod origin;
 
 pub use authority::{AuthorityError, CertificateAuthority};
-pub use leaf::Leaves;
+pub use leaf::{LeafError, Leaves};
 pub use origin::{Alpn, Trust, TrustError, plain_reason};
 
 use rustls::crypto::CryptoProvider;
