@@ -98,8 +98,10 @@ impl Reviewer {
 
     /// Waits until this hold is in this state.
     pub async fn wait_state(&self, id: &str, state: &str) -> Value {
-        self.wait(&format!("{id} {state}"), |all| all.iter().find(|h| h["id"] == id && h["state"] == state).cloned())
-            .await
+        self.wait(&format!("{id} {state}"), |all| {
+            all.iter().find(|h| h["id"] == id && h["state"] == state).cloned()
+        })
+        .await
     }
 
     pub async fn approve(&self, hold: &Value) -> Reply {
