@@ -1,6 +1,6 @@
 //! Who may decide, and what a decision does.
 
-use super::support::{Wire, h2};
+use super::support::{Wire, h2, soon};
 use super::{Scene, held, post};
 use serde_json::{Value, json};
 
@@ -290,13 +290,17 @@ async fn the_command_line_lists_and_decides() {
     let scene = Scene::new().await;
     let mut wire = scene.park("x").await;
     let hold = scene.alice.wait_pending().await;
-    let listed = scene.holdpoint.cli_json(&["holds", "list", "--json"]).await;
-    let list = listed.as_array().or_else(|| listed["holds"].as_array()).expect("a list");
-    assert_eq!(list[0]["id"], hold["id"]);
-    let approved = scene.holdpoint.cli(&["holds", "approve", hold["id"].as_str().unwrap()]).await;
-    assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
+    let id = hold["id"].as_str().unwrap();
+    let holds = async |args: &[&str]| {
+        let mut command = scene.holdpoint.command(["holds"]);
+        let run = command.args(args).env("HOLDPOINT_TOKEN", scene.alice.token()).output();
+        let output = soon("the end of a command", run).await.expect("the binary starts");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    assert_eq!(holds(&["list", "--json"]).await["holds"][0]["id"], hold["id"]);
+    assert_eq!(holds(&["show", id, "--json"]).await["digest"], hold["digest"]);
+    holds(&["approve", id, "--json"]).await;
     assert_eq!(wire.reply().await.status, 200);
-    let shown: Value =
-        scene.holdpoint.cli_json(&["holds", "show", hold["id"].as_str().unwrap(), "--json"]).await;
-    assert_eq!(shown["state"], "released");
+    assert_eq!(holds(&["show", id, "--json"]).await["state"], "released");
 }

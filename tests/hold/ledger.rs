@@ -1,6 +1,7 @@
 //! The book of events: complete, and it shows when somebody wrote in it.
 
 use super::Scene;
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,12 +13,8 @@ async fn every_step_of_a_hold_is_in_the_ledger() {
     scene.alice.approve(&hold).await;
     assert_eq!(wire.reply().await.status, 200);
     let id = hold["id"].as_str().unwrap();
-    scene
-        .alice
-        .wait("the origin's answer to be recorded", |all| {
-            all.iter().find(|h| h["id"] == id && h["outcome"]["status"] == 200).map(drop)
-        })
-        .await;
+    let answered = |hold: &Value| hold["outcome"]["status"] == 200;
+    scene.alice.wait_detail(id, "the origin's answer to be recorded", answered).await;
     let ledger = scene.holdpoint.ledger().await;
     let steps: Vec<&str> =
         ledger.iter().filter(|r| r["subject"] == id).filter_map(|r| r["event"].as_str()).collect();

@@ -182,13 +182,8 @@ async fn an_upstream_failure_after_release_is_ambiguous_and_not_repeated() {
     scene.alice.approve(&hold).await;
     assert_eq!(wire.reply().await.status, 502);
     let id = hold["id"].as_str().unwrap();
-    let released = scene.alice.wait_state(id, "released").await;
-    let outcome = scene
-        .alice
-        .wait("an outcome", |all| {
-            all.iter().find(|h| h["id"] == released["id"] && !h["outcome"].is_null()).cloned()
-        })
-        .await;
+    let outcome = scene.alice.wait_detail(id, "an outcome", |hold| !hold["outcome"].is_null()).await;
+    assert_eq!(outcome["state"], "released");
     assert_eq!(outcome["outcome"]["result"], "ambiguous", "{outcome}");
 }
 

@@ -104,6 +104,25 @@ impl Reviewer {
         .await
     }
 
+    /// Waits until the details of this hold are as `fits` wants them, looking again with each event.
+    pub async fn wait_detail(&self, id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        soon(what, async {
+            let mut events = self.events().await;
+            loop {
+                let hold = self.hold(id).await;
+                if fits(&hold) {
+                    return hold;
+                }
+                events.next().await;
+            }
+        })
+        .await
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn approve(&self, hold: &Value) -> Reply {
         self.vote(hold, "approve", None).await
     }
