@@ -1,8 +1,8 @@
 //! Bodies on their way through: streamed and counted, or read whole because a rule asked for it.
 
+use super::entered::Entered;
 use super::pulse::Beat;
 use super::upstream::Lease;
-use crate::traffic::Place;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -20,6 +20,8 @@ pub(super) enum Outgoing {
     Empty,
     /// Read whole before: the very bytes that were judged.
     Whole(Option<Bytes>),
+    /// Looked at in its beginning, which a rule could not judge but did not mind; then the rest.
+    Resumed(Option<Bytes>, Incoming),
     /// Never touched; its length is known from its head.
     Stream(Incoming),
     /// Never touched; counted, since nothing says how long it is.
@@ -66,6 +68,10 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Resumed(read, rest) => match read.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(rest).poll_frame(cx),
+            },
             Self::Stream(body) => Pin::new(body).poll_frame(cx),
             Self::Counted(body, count) => {
                 let polled = Pin::new(body).poll_frame(cx);
@@ -83,6 +89,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_none(),
+            Self::Resumed(read, rest) => read.is_none() && rest.is_end_stream(),
             Self::Stream(body) | Self::Counted(body, _) => body.is_end_stream(),
         }
     }
@@ -92,6 +99,12 @@ impl Body for Outgoing {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or_default()))
+            }
+            Self::Resumed(read, rest) => {
+                let read = read.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or_default());
+                rest.size_hint()
+                    .exact()
+                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
             }
             Self::Stream(body) | Self::Counted(body, _) => body.size_hint(),
         }
@@ -103,7 +116,7 @@ impl Body for Outgoing {
 #[derive(Debug)]
 pub(super) struct Answer {
     source: Source,
-    place: Option<Place>,
+    entered: Option<Entered>,
     sent: Sent,
     received: u64,
     /// The origin's body came to its proper end.
@@ -136,14 +149,14 @@ pub(super) enum AnswerError {
 }
 
 impl Answer {
-    pub(super) const fn own(bytes: Bytes, place: Option<Place>, beat: Option<Beat>) -> Self {
+    pub(super) const fn own(bytes: Bytes, entered: Option<Entered>) -> Self {
         Self {
             source: Source::Own(Some(bytes)),
-            place,
+            entered,
             sent: Sent::Known(0),
             received: 0,
             complete: false,
-            _beat: beat,
+            _beat: None,
         }
     }
 
@@ -151,12 +164,12 @@ impl Answer {
         body: Incoming,
         lease: Lease,
         sent: Sent,
-        place: Option<Place>,
+        entered: Option<Entered>,
         idle: Duration,
     ) -> Self {
         let stall = Stall { limit: idle, timer: None };
         let source = Source::Origin { body, lease: Some(lease), stall };
-        Self { source, place, sent, received: 0, complete: false, _beat: None }
+        Self { source, entered, sent, received: 0, complete: false, _beat: None }
     }
 
     pub(super) fn with_beat(mut self, beat: Beat) -> Self {
@@ -165,8 +178,8 @@ impl Answer {
     }
 
     fn end(&mut self, how: &'static str) {
-        if let Some(place) = &mut self.place {
-            place.record().end = how;
+        if let Some(entered) = &mut self.entered {
+            entered.record().end = how;
         }
     }
 }
@@ -243,8 +256,8 @@ impl Drop for Answer {
                 self.end("complete");
             }
         }
-        if let Some(place) = &mut self.place {
-            let record = place.record();
+        if let Some(entered) = &mut self.entered {
+            let record = entered.record();
             record.request_bytes = record.request_bytes.max(self.sent.bytes());
             record.response_bytes = self.received;
         }

@@ -6,6 +6,7 @@
 use super::Gate;
 use super::body::{Answer, Outgoing, Read, ReadError, Sent};
 use super::destination::Destination;
+use super::entered::Entered;
 use super::fields;
 use super::parked::{self, Held};
 use super::pulse::Pulse;
@@ -22,7 +23,7 @@ use crate::request::{Caller, Head};
 use crate::rules::{Basis, Need};
 use crate::ruling::Verdict;
 use crate::tls::Alpn;
-use crate::traffic::{Place, Record};
+use crate::traffic::Record;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -33,7 +34,6 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
 /// One connection of an agent, as its requests see it.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ struct Exchange<'a> {
     destination: Destination,
     words: AgentWords,
     upgrade: Option<HeaderValue>,
-    place: &'a mut Option<Place>,
+    entered: &'a mut Option<Entered>,
 }
 
 /// A body so far: untouched, or as much of it as somebody needed.
@@ -77,8 +77,8 @@ pub(super) async fn exchange(
     let (parts, body) = request.into_parts();
 
     // A place in the record first: what cannot be recorded does not happen.
-    let mut place = match link.gate.services.traffic.reserve(record(&link, &parts)).await {
-        Ok(place) => Some(place),
+    let mut entered = match Entered::reserve(&link, &parts).await {
+        Ok(entered) => Some(entered),
         Err(unwritable) => {
             let reply = Reply::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -91,9 +91,9 @@ pub(super) async fn exchange(
             return Ok(answer(&link, reply, &Dialect::Json, None).map(|own| own.with_beat(beat)));
         }
     };
-    let response = match through(&link, parts, body, &mut place).await {
+    let response = match through(&link, parts, body, &mut entered).await {
         Ok(response) => response,
-        Err((reply, dialect)) => answer(&link, reply, &dialect, place.take()),
+        Err((reply, dialect)) => answer(&link, reply, &dialect, entered.take()),
     };
     Ok(response.map(|body| body.with_beat(beat)))
 }
@@ -104,7 +104,7 @@ async fn through(
     link: &Arc<Link>,
     mut parts: Parts,
     body: Incoming,
-    place: &mut Option<Place>,
+    entered: &mut Option<Entered>,
 ) -> Result<Response<Answer>, Refusal> {
     let plain = |reply| (reply, Dialect::Json);
 
@@ -119,12 +119,14 @@ async fn through(
 
     // One canonical path: what rules match and what goes on the wire.
     let readings = canonical(&mut parts).map_err(plain)?;
-    note_target(place, &parts, &destination);
+    if let Some(entered) = entered {
+        entered.agreed(&parts, &destination);
+    }
     if destination.is_own() {
-        return super::own::answer(link, &parts, place).await.map_err(plain);
+        return super::own::answer(link, &parts, entered).await.map_err(plain);
     }
     let mut exchange =
-        Exchange { link, parts, destination, words: taken.words, upgrade: taken.upgrade, place };
+        Exchange { link, parts, destination, words: taken.words, upgrade: taken.upgrade, entered };
 
     // What must be known of the body? Usually nothing: it stays a stream.
     let rules = link.gate.services.rules.load_full();
@@ -215,7 +217,7 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
             &exchange.destination,
             request,
             protocol,
-            exchange.place,
+            exchange.entered,
         )
         .await;
     }
@@ -234,7 +236,7 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
         record.end = "client-gone"; // unless the body comes to its end
     });
     let idle = link.gate.settings.timeouts.idle;
-    Ok(Response::from_parts(head, Answer::relay(incoming, lease, sent, exchange.place.take(), idle)))
+    Ok(Response::from_parts(head, Answer::relay(incoming, lease, sent, exchange.entered.take(), idle)))
 }
 
 /// Reads what a rule needs of the body and decodes it. A body over the limit is not judged by its head.
@@ -343,8 +345,8 @@ impl Exchange<'_> {
     }
 
     fn note(&mut self, write: impl FnOnce(&mut Record)) {
-        if let Some(place) = self.place {
-            write(place.record());
+        if let Some(entered) = self.entered {
+            write(entered.record());
         }
     }
 
@@ -391,48 +393,13 @@ impl Taken {
 }
 
 /// Finishes an answer of our own: its record says how the exchange ended.
-fn answer(link: &Link, reply: Reply, dialect: &Dialect, mut place: Option<Place>) -> Response<Answer> {
+fn answer(link: &Link, reply: Reply, dialect: &Dialect, mut entered: Option<Entered>) -> Response<Answer> {
     let end = reply.end;
     let response = reply.into_response(dialect, &link.gate.settings.control_url);
-    if let Some(place) = &mut place {
-        let record = place.record();
-        (record.status, record.end) = (Some(response.status().as_u16()), end);
+    if let Some(entered) = &mut entered {
+        entered.answered(response.status().as_u16(), end);
     }
-    response.map(|bytes| Answer::own(bytes, place, None))
-}
-
-/// The record of an exchange before anything is known; everything in it is shared or inline.
-fn record(link: &Link, parts: &Parts) -> Record {
-    Record {
-        agent: Arc::clone(&link.known.agent),
-        source: Some(link.source),
-        scheme: link.destination.as_ref().map_or(Scheme::Http, |d| d.scheme),
-        authority: link.destination.as_ref().map(|d| Arc::clone(&d.authority)),
-        method: parts.method.clone(),
-        target: parts.uri.path_and_query().cloned(),
-        verdict: None,
-        rule: None,
-        would_have: None,
-        hold: None,
-        tunnel: false,
-        status: None,
-        request_bytes: 0,
-        response_bytes: 0,
-        end: "client-gone",
-        started: Instant::now(),
-        started_at: Timestamp::now(),
-    }
-}
-
-fn note_target(place: &mut Option<Place>, parts: &Parts, destination: &Destination) {
-    if let Some(place) = place {
-        let record = place.record();
-        if record.authority.is_none() {
-            record.authority = Some(Arc::clone(&destination.authority));
-            record.scheme = destination.scheme;
-        }
-        record.target = parts.uri.path_and_query().cloned();
-    }
+    response.map(|bytes| Answer::own(bytes, entered))
 }
 
 /// The name of what a ruling rests on, shared.

@@ -2,6 +2,7 @@
 
 mod body;
 mod destination;
+mod entered;
 mod entry;
 mod exchange;
 mod fields;

@@ -2,10 +2,10 @@
 //! other agents.
 
 use super::body::Answer;
+use super::entered::Entered;
 use super::exchange::Link;
 use super::reply::{Reply, status_url};
 use crate::hold::{Hold, HoldId, HoldState};
-use crate::traffic::Place;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(super) async fn answer(
     link: &Link,
     parts: &Parts,
-    place: &mut Option<Place>,
+    entered: &mut Option<Entered>,
 ) -> Result<Response<Answer>, Reply> {
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let message = "Here one only reads: GET. Decisions are made by people, elsewhere.";
@@ -34,7 +34,7 @@ pub(super) async fn answer(
             ("application/json", status(link, &id, wait(&parts.headers)).await?)
         }
     };
-    let mut response = Response::new(Answer::own(Bytes::from(text), finished(place), None));
+    let mut response = Response::new(Answer::own(Bytes::from(text), finished(entered)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
@@ -128,13 +128,12 @@ fn wait(headers: &HeaderMap) -> Duration {
     Duration::from_secs(seconds).min(WAIT_MAX)
 }
 
-fn finished(place: &mut Option<Place>) -> Option<Place> {
-    let mut place = place.take();
-    if let Some(place) = &mut place {
-        let record = place.record();
-        (record.status, record.end) = (Some(200), "own");
+fn finished(entered: &mut Option<Entered>) -> Option<Entered> {
+    let mut entered = entered.take();
+    if let Some(entered) = &mut entered {
+        entered.answered(200, "own");
     }
-    place
+    entered
 }
 
 fn missing() -> Reply {

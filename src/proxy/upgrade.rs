@@ -2,11 +2,11 @@
 
 use super::body::{Answer, Outgoing};
 use super::destination::Destination;
+use super::entered::Entered;
 use super::exchange::{Link, upstream_failed};
 use super::fields;
 use super::reply::Reply;
 use crate::tls::Alpn;
-use crate::traffic::Place;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::request::Parts;
@@ -27,7 +27,7 @@ pub(super) async fn forward(
     destination: &Destination,
     mut request: Request<Outgoing>,
     protocol: HeaderValue,
-    place: &mut Option<Place>,
+    entered: &mut Option<Entered>,
 ) -> Result<Response<Answer>, Reply> {
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(UPGRADE, protocol);
@@ -40,25 +40,25 @@ pub(super) async fn forward(
         let (mut head, body) = response.into_parts();
         fields::clean_response(&mut head.headers);
         head.version = Version::HTTP_11;
-        note(place, head.status.as_u16(), "client-gone");
+        note(entered, head.status.as_u16(), "client-gone");
         let sent = super::body::Sent::Known(0);
-        return Ok(Response::from_parts(head, Answer::relay(body, lease, sent, place.take(), idle)));
+        return Ok(Response::from_parts(head, Answer::relay(body, lease, sent, entered.take(), idle)));
     }
     drop(lease); // the connection is no longer HTTP
-    note(place, 101, "upgraded");
+    note(entered, 101, "upgraded");
     let upstream = hyper::upgrade::on(&mut response);
     if let Some(downstream) = parts.extensions.remove::<OnUpgrade>() {
-        let (place, link) = (place.take(), Arc::clone(link));
-        link.gate.tasks.clone().spawn(async move { connect(&link, downstream, upstream, place).await });
+        let (entered, link) = (entered.take(), Arc::clone(link));
+        link.gate.tasks.clone().spawn(async move { connect(&link, downstream, upstream, entered).await });
     }
-    let mut answer = Response::new(Answer::own(Bytes::new(), None, None));
+    let mut answer = Response::new(Answer::own(Bytes::new(), None));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *answer.headers_mut() = std::mem::take(response.headers_mut()); // `Connection: upgrade` is meant for the agent
     Ok(answer)
 }
 
 /// Copies until both sides have ended, the agent is revoked, or shutdown; then the record is written.
-async fn connect(link: &Link, downstream: OnUpgrade, upstream: OnUpgrade, mut place: Option<Place>) {
+async fn connect(link: &Link, downstream: OnUpgrade, upstream: OnUpgrade, mut entered: Option<Entered>) {
     let stopped: &CancellationToken = &link.gate.shutdown;
     let (Ok(downstream), Ok(upstream)) = (downstream.await, upstream.await) else { return };
     let (mut downstream, mut upstream): (TokioIo<Upgraded>, TokioIo<Upgraded>) =
@@ -68,16 +68,15 @@ async fn connect(link: &Link, downstream: OnUpgrade, upstream: OnUpgrade, mut pl
         () = link.known.revoked.cancelled() => None,
         () = stopped.cancelled() => None,
     };
-    if let (Some(place), Some((up, down))) = (&mut place, copied) {
-        let record = place.record();
+    if let (Some(entered), Some((up, down))) = (&mut entered, copied) {
+        let record = entered.record();
         (record.request_bytes, record.response_bytes, record.end) = (up, down, "complete");
     }
 }
 
-fn note(place: &mut Option<Place>, status: u16, end: &'static str) {
-    if let Some(place) = place {
-        let record = place.record();
-        (record.status, record.end) = (Some(status), end);
+fn note(entered: &mut Option<Entered>, status: u16, end: &'static str) {
+    if let Some(entered) = entered {
+        entered.answered(status, end);
     }
 }
 
