@@ -8,6 +8,7 @@ mod form;
 mod json;
 mod multipart;
 
+pub(crate) use form::{component, split};
 pub use json::{Json, Number};
 
 use http::HeaderMap;

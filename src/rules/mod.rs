@@ -9,19 +9,46 @@
 //! asked *generously* (any reading of path, key or repeated value will do) and counts as matched when unclear;
 //! a rule that passes is asked *exactly* (all readings must agree) and counts as unmatched when unclear.
 
+mod compile;
+mod condition;
+mod evaluate;
+mod explain;
+mod facts;
+mod file;
+mod grounds;
+mod host;
+mod index;
+mod matcher;
+mod method;
+mod path;
+mod rate;
+mod reader;
 mod report;
+mod rule;
+pub mod sample;
+mod segment;
 mod standard;
+mod template;
+mod tree;
+mod truth;
+mod value;
+mod window;
 
+pub use rate::Rates;
 pub use report::{Problem, Report, Severity};
+pub use rule::{Adjustment, Rule};
 pub use standard::STANDARD;
 
-pub mod sample;
-
+use self::index::Index;
+use self::method::Methods;
+use self::rate::Counting;
 use crate::decode::Body;
 use crate::request::{Caller, Head};
-use crate::ruling::{Grounds, ReviewPolicy, Risk, Verdict};
+use crate::ruling::{Grounds, Risk, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A rule file: where it came from and its text.
 #[derive(Debug, Clone)]
@@ -63,7 +90,15 @@ pub struct Settings {
 
 /// A compiled rule set. Immutable; swapped as a whole.
 #[derive(Debug)]
-pub struct RuleSet {}
+pub struct RuleSet {
+    /// By id.
+    rules: Vec<Rule>,
+    index: Index,
+    settings: Settings,
+    digest: String,
+    /// Text of each file, to point into.
+    sources: HashMap<String, Arc<str>>,
+}
 
 /// What a ruling rests on. Borrows the rule set: a request that passes allocates nothing here.
 #[derive(Debug, Clone, Copy)]
@@ -96,30 +131,6 @@ impl Basis<'_> {
             Self::UnknownHost => "otherwise/unknown-host",
         }
     }
-}
-
-/// A rule as its users see it.
-#[derive(Debug)]
-pub struct Rule {
-    /// `pack/id`.
-    pub id: String,
-    pub verdict: Verdict,
-    pub risk: Risk,
-    pub why: String,
-    pub review: ReviewPolicy,
-}
-
-/// A loosening (or tightening) of one rule, as its users see it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Adjustment {
-    /// `pack/id` of the rule that it adjusts.
-    pub rule: String,
-    pub verdict: Verdict,
-    pub why: String,
-    /// From this moment on it is void.
-    pub until: Option<Timestamp>,
-    pub file: String,
-    pub line: usize,
 }
 
 /// What a rule needs of the body to be decided.
@@ -186,44 +197,40 @@ pub struct Overview {
     pub adjustments: Vec<Adjustment>,
 }
 
-/// Counts for `rate` matchers. Shared by all rule sets so that a reload forgets nothing.
-#[derive(Debug, Default)]
-pub struct Rates {}
-
 impl RuleSet {
     /// Reads and compiles files. The embedded packs are [`STANDARD`].
     ///
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn compile(sources: &[Source], settings: &Settings) -> Result<Self, Report> {
-        let _ = (sources, settings);
-        todo!("rules helper")
+        compile::compile(sources, settings)
     }
 
-    /// What is not wrong but should be looked at, such as adjustments that have ended.
+    /// What is not wrong but should be looked at: adjustments that have ended.
     pub fn warnings(&self, now: Timestamp) -> Vec<Problem> {
-        let _ = now;
-        todo!("rules helper")
+        compile::ended(&self.rules, now, &self.sources)
     }
 
     /// SHA-256 over all files and settings, lower-case hex.
     pub fn digest(&self) -> &str {
-        todo!("rules helper")
+        &self.digest
     }
 
+    /// All rules, ordered by id.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        std::iter::empty()
+        self.rules.iter()
     }
 
     /// Every rule with what `rules list` and the rules page show of it, ordered by id.
     pub fn overview(&self) -> Vec<Overview> {
-        todo!("rules helper")
+        self.rules.iter().map(Rule::overview).collect()
     }
 
     /// What of the body must be read before [`Self::evaluate`] can be asked.
     pub fn need(&self, head: &Head<'_>, caller: &Caller<'_>) -> Need {
-        let _ = (head, caller);
-        todo!("rules helper")
+        let methods = Methods::of(head);
+        let facts = evaluate::facts(head, &methods, caller, &Body::NotRead, None, Counting::Later);
+        self.body_is_needed(&facts)
     }
 
     /// The ruling. Never fails: a rule that cannot be evaluated counts as matched when it would hold or
@@ -236,18 +243,18 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Ruling<'_> {
-        let _ = (head, caller, body, now, rates);
-        todo!("rules helper")
+        let methods = Methods::of(head);
+        self.judge(&evaluate::facts(head, &methods, caller, body, Some(now), Counting::Count(rates)))
     }
 
-    /// The part of a ruling that is stored with a hold.
+    /// The part of a ruling that is stored with a hold; in observe mode, of the ruling that would have been.
     pub fn grounds(&self, ruling: &Ruling<'_>, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> Grounds {
-        let _ = (ruling, head, caller, body);
-        todo!("rules helper")
+        let methods = Methods::of(head);
+        self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, None, Counting::Later))
     }
 
-    /// The rules that nearly matched: same host, at least one more matcher that says yes, and which one failed.
-    /// Counts nothing for `rate` matchers.
+    /// The rules that nearly matched: same host, at least one more matcher that says yes, and which ones
+    /// failed. Counts nothing for `rate` matchers.
     pub fn explain(
         &self,
         head: &Head<'_>,
@@ -256,12 +263,12 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Vec<NearMiss> {
-        let _ = (head, caller, body, now, rates);
-        todo!("rules helper")
+        let methods = Methods::of(head);
+        self.near_misses(&evaluate::facts(head, &methods, caller, body, Some(now), Counting::Peek(rates)))
     }
 
     /// Runs every example of every rule; empty when all come true. Time windows and rates count as met.
     pub fn run_examples(&self) -> Vec<ExampleFailure> {
-        todo!("rules helper")
+        self.failed_examples()
     }
 }

@@ -1,0 +1,138 @@
+//! Files to a rule set: what can be checked only when all files are read, and the index.
+
+use super::file::RuleFile;
+use super::index::{Branch, Index};
+use super::reader::did_you_mean;
+use super::report::{Problem, Report, Severity};
+use super::rule::Rule;
+use super::{RuleSet, Settings, Source};
+use crate::digest::sha256_hex;
+use std::collections::HashMap;
+
+/// # Errors
+/// Everything that is wrong, at once, in the order of files and lines.
+pub(super) fn compile(sources: &[Source], settings: &Settings) -> Result<RuleSet, Report> {
+    let mut files: Vec<RuleFile> = sources.iter().map(RuleFile::read).collect();
+    let places = refuse_duplicates(&mut files);
+    attach_adjusters(&mut files, &places);
+    let mut problems: Vec<Problem> =
+        files.iter_mut().flat_map(|file| file.reader.problems.drain(..)).collect();
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        return Err(Report { problems });
+    }
+    let mut index = Index::default();
+    let mut rules: Vec<Rule> = Vec::new();
+    for file in files {
+        file.hosts.iter().for_each(|host| index.know(host));
+        rules.extend(file.rules.into_iter().map(|(rule, _)| rule));
+    }
+    // By id, so that nothing can depend on the order of files.
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    for (at, rule) in rules.iter().enumerate() {
+        for (branch, matcher) in rule.when.iter().enumerate() {
+            let methods = matcher.methods().map_or(u16::MAX, |methods| methods.mask());
+            index.insert(matcher.hosts(), matcher.paths(), Branch { rule: at, branch, methods });
+        }
+    }
+    let texts = sources.iter().map(|source| (source.name.clone(), source.text.as_str().into())).collect();
+    Ok(RuleSet {
+        rules,
+        index,
+        settings: settings.clone(),
+        digest: digest(sources, settings),
+        sources: texts,
+    })
+}
+
+/// Adjustments that have ended.
+pub(super) fn ended(
+    rules: &[Rule],
+    now: jiff::Timestamp,
+    sources: &HashMap<String, std::sync::Arc<str>>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for adjuster in rules.iter().flat_map(|rule| &rule.adjusters) {
+        let shown = &adjuster.shown;
+        if let Some(until) = shown.until.filter(|until| *until <= now) {
+            let source = sources.get(&shown.file).cloned().unwrap_or_default();
+            let start = line_start(&source, shown.line);
+            let message = format!("the adjustment of `{}` ended on {until}: it is void", shown.rule);
+            problems.push(Problem::new(Severity::Warning, &shown.file, &source, &start, message, None));
+        }
+    }
+    problems
+}
+
+/// Where each id was given first.
+fn refuse_duplicates(files: &mut [RuleFile]) -> HashMap<String, (usize, usize)> {
+    let mut places: HashMap<String, (usize, usize)> = HashMap::new();
+    let mut duplicates = Vec::new();
+    for (file_at, file) in files.iter().enumerate() {
+        for (rule_at, (rule, span)) in file.rules.iter().enumerate() {
+            match places.get(&rule.id).and_then(|(f, r)| files.get(*f)?.rules.get(*r)) {
+                Some((first, _)) => {
+                    let message = format!("there are two rules `{}`", rule.id);
+                    let help = format!("the first one is in {}:{}", first.file, first.line);
+                    duplicates.push((file_at, span.clone(), message, help));
+                }
+                None => {
+                    places.insert(rule.id.clone(), (file_at, rule_at));
+                }
+            }
+        }
+    }
+    for (file_at, span, message, help) in duplicates {
+        if let Some(file) = files.get_mut(file_at) {
+            file.reader.error_help(&span, message, help);
+        }
+    }
+    places
+}
+
+/// Hangs each adjustment on the rule that it names.
+fn attach_adjusters(files: &mut [RuleFile], places: &HashMap<String, (usize, usize)>) {
+    let known: Vec<&str> = places.keys().map(String::as_str).collect();
+    for file_at in 0..files.len() {
+        let taken = files.get_mut(file_at).map(|file| std::mem::take(&mut file.adjusters));
+        for (adjuster, span) in taken.unwrap_or_default() {
+            let place = places.get(&adjuster.shown.rule);
+            let rule = place.and_then(|(f, r)| files.get_mut(*f)?.rules.get_mut(*r));
+            let problem = match rule {
+                Some((rule, _)) if rule.verdict == adjuster.shown.verdict => {
+                    let message = format!("`{}` already has the verdict {}", rule.id, rule.verdict.as_str());
+                    Some((message, "an adjustment changes the verdict".to_owned()))
+                }
+                Some((rule, _)) => {
+                    rule.adjusters.push(adjuster);
+                    None
+                }
+                None => {
+                    let help = did_you_mean(&adjuster.shown.rule, &known)
+                        .map_or_else(|| "write pack/id".to_owned(), |id| format!("did you mean `{id}`?"));
+                    Some((format!("there is no rule `{}`", adjuster.shown.rule), help))
+                }
+            };
+            if let (Some((message, help)), Some(file)) = (problem, files.get_mut(file_at)) {
+                file.reader.error_help(&span, message, help);
+            }
+        }
+    }
+}
+
+/// Over all files in order of name, each with its length before it, and the settings.
+fn digest(sources: &[Source], settings: &Settings) -> String {
+    let mut sorted: Vec<&Source> = sources.iter().collect();
+    sorted.sort_by(|a, b| (&a.name, &a.text).cmp(&(&b.name, &b.text)));
+    let mut bytes = format!("holdpoint-rules-v1 {settings:?}").into_bytes();
+    for text in sorted.iter().flat_map(|source| [&source.name, &source.text]) {
+        bytes.extend(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    sha256_hex(&bytes)
+}
+
+fn line_start(source: &str, line: usize) -> std::ops::Range<usize> {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    start..start + source.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len)
+}

@@ -1,0 +1,355 @@
+//! Conditions: `if:` with an expression in CEL. The only place that sees the CEL library.
+
+use super::facts::Facts;
+use super::reader::{Reader, did_you_mean};
+use super::tree::Node;
+use super::truth::{Stance, Truth, Unclear};
+use crate::decode::{Body, Decoded, Json, Number, component, split};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::objects::{Key, Map};
+use cel::{Context, Env, ExecutionError, Value};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// A compiled expression and what it looks at.
+pub(super) struct Condition {
+    expression: IdedExpr,
+    reads: Reads,
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condition").field("reads", &self.reads).finish_non_exhaustive()
+    }
+}
+
+/// The fields of `request` that an expression names; only these are built for it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Reads {
+    path: bool,
+    query: bool,
+    headers: bool,
+    body: bool,
+    text: bool,
+    size: bool,
+}
+
+impl Condition {
+    pub(super) fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let source = reader.text(node, "`if`")?;
+        if source.chars().count() > SOURCE_CHARS_MAX {
+            reader.error(&node.span, format!("the expression is longer than {SOURCE_CHARS_MAX} characters"));
+            return None;
+        }
+        if nesting(&source) > NESTING_MAX {
+            reader.error(&node.span, format!("the expression is nested deeper than {NESTING_MAX}"));
+            return None;
+        }
+        let parser = ENV.parser().max_recursion_depth(PARSER_DEPTH_MAX);
+        let expression = match parser.parse(&source) {
+            Ok(expression) => expression,
+            Err(errors) => {
+                for error in errors.errors.iter().take(ERRORS_SHOWN) {
+                    let message = error.msg.replace('\n', " ");
+                    let column = error.pos.1;
+                    reader.error(&node.span, format!("bad expression, at its character {column}: {message}"));
+                }
+                return None;
+            }
+        };
+        let mut unknown = Vec::new();
+        let mut reads = Reads::default();
+        survey(&expression, &mut reads, &mut unknown);
+        for field in &unknown {
+            let help = did_you_mean(field, REQUEST_FIELDS).map_or_else(
+                || format!("`request` has {}", REQUEST_FIELDS.join(", ")),
+                |k| format!("did you mean `{k}`?"),
+            );
+            reader.error_help(&node.span, format!("`request.{field}` does not exist"), help);
+        }
+        if !unknown.is_empty() {
+            return None;
+        }
+        let condition = Self { expression, reads };
+        match condition.rehearse() {
+            Err(ExecutionError::UndeclaredReference(name)) => {
+                reader.error_help(
+                    &node.span,
+                    format!("`{name}` does not exist"),
+                    "an expression sees request, agent, source and now",
+                );
+                None
+            }
+            Ok(value) if !matches!(value, Value::Bool(_)) => {
+                reader.error(
+                    &node.span,
+                    format!("the expression gives a {} and not true or false", value.type_of()),
+                );
+                None
+            }
+            // Any other error comes from the empty request that it was tried on.
+            Ok(_) | Err(_) => Some(condition),
+        }
+    }
+
+    pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
+        if facts.now.is_none() {
+            // Only the head is asked about: run once, when all is known.
+            let of_body = self.reads.body || self.reads.text || self.reads.size;
+            return Truth::Unclear(if of_body { Unclear::Body } else { Unclear::Other });
+        }
+        let bodies = match self.bodies(facts) {
+            Ok(bodies) => bodies,
+            Err(why) => return Truth::Unclear(why),
+        };
+        let shared = match self.shared(facts) {
+            Ok(shared) => shared,
+            Err(why) => return Truth::Unclear(why),
+        };
+        let readings = facts.head.readings.iter().map(|reading| &**reading).filter(|_| self.reads.path);
+        let mut truth: Option<Truth> = None;
+        for path in std::iter::once(facts.head.path).chain(readings) {
+            for body in &bodies {
+                let one = self.run(facts, shared.clone(), path, body.clone());
+                truth = Some(match (truth, stance) {
+                    (None, _) => one,
+                    (Some(truth), Stance::Generous) => truth.or(one),
+                    (Some(truth), Stance::Exact) => truth.and(one),
+                });
+            }
+        }
+        truth.unwrap_or(Truth::Unclear(Unclear::Other))
+    }
+
+    /// What of the request is the same under all its readings.
+    fn shared(&self, facts: &Facts<'_>) -> Result<HashMap<Key, Value>, Unclear> {
+        let head = facts.head;
+        let mut request = HashMap::from([
+            (key("method"), text(head.method.as_str())),
+            (key("host"), text(head.authority.host.as_str())),
+            (key("port"), Value::Int(i64::from(head.authority.port))),
+        ]);
+        if self.reads.query {
+            let pairs = split(head.query.unwrap_or_default(), &['&']);
+            let pairs = pairs.map(|(name, value)| (component(name).into_owned(), text(&component(value))));
+            request.insert(key("query"), unrepeated(pairs)?);
+        }
+        if self.reads.headers {
+            let mut fields: HashMap<Key, Value> = HashMap::new();
+            for name in head.headers.keys() {
+                let values: Result<Vec<&str>, _> =
+                    head.headers.get_all(name).iter().map(|v| v.to_str()).collect();
+                // Several fields of one name are one list (RFC 9110 §5.3).
+                let joined = values.map_err(|_| Unclear::Other)?.join(", ");
+                fields.insert(key(name.as_str()), text(&joined));
+            }
+            request.insert(key("headers"), map(fields));
+        }
+        if self.reads.size {
+            let size = facts.size().ok_or(Unclear::Body)?;
+            request.insert(key("size"), Value::Int(i64::try_from(size).unwrap_or(i64::MAX)));
+        }
+        if self.reads.text {
+            let field = facts.text();
+            match (field.unclear, field.values.first()) {
+                (Some(why), _) => return Err(why),
+                (None, seen) => request.insert(key("text"), text(seen.map_or("", |s| &s.text))),
+            };
+        }
+        Ok(request)
+    }
+
+    /// The readings of the body: one, or two when it can be taken for JSON and for a form.
+    fn bodies(&self, facts: &Facts<'_>) -> Result<Vec<Option<Value>>, Unclear> {
+        if !self.reads.body {
+            return Ok(vec![None]);
+        }
+        let Decoded { json, form, .. } = match facts.body {
+            Body::Empty => return Ok(vec![Some(map(HashMap::new()))]),
+            Body::Decoded(decoded) => decoded,
+            _ => return Err(Unclear::Body),
+        };
+        let mut bodies = Vec::new();
+        if let Some(json) = json {
+            if json.has_duplicates() {
+                return Err(Unclear::Other);
+            }
+            bodies.push(Some(of_json(json)));
+        }
+        if let Some(form) = form {
+            let pairs = form.iter().map(|(name, value)| (name.clone(), text(value)));
+            bodies.push(Some(unrepeated(pairs)?));
+        }
+        if bodies.is_empty() { Err(Unclear::Body) } else { Ok(bodies) }
+    }
+
+    fn run(
+        &self,
+        facts: &Facts<'_>,
+        mut request: HashMap<Key, Value>,
+        path: &str,
+        body: Option<Value>,
+    ) -> Truth {
+        request.insert(key("path"), text(path));
+        if let Some(body) = body {
+            request.insert(key("body"), body);
+        }
+        let agent = facts.caller.agent;
+        let labels = agent.labels.iter().map(|(name, value)| (key(name), text(value))).collect();
+        let agent = HashMap::from([(key("name"), text(&agent.name)), (key("labels"), map(labels))]);
+        let Some(now) = facts.now else { return Truth::Unclear(Unclear::Other) };
+        match self.execute(map(request), map(agent), &facts.caller.source.to_string(), now.as_second()) {
+            Ok(Value::Bool(answer)) => Truth::from(answer),
+            Ok(_) | Err(_) => Truth::Unclear(Unclear::Other),
+        }
+    }
+
+    fn execute(&self, request: Value, agent: Value, source: &str, now: i64) -> Result<Value, ExecutionError> {
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        context.add_variable_from_value("request", request);
+        context.add_variable_from_value("agent", agent);
+        context.add_variable_from_value("source", text(source));
+        context.add_variable_from_value("now", Value::Int(now));
+        Value::resolve(&self.expression, &context)
+    }
+
+    /// Runs on an empty request, to find at load what can be found.
+    fn rehearse(&self) -> Result<Value, ExecutionError> {
+        let empty = || map(HashMap::new());
+        let request = HashMap::from([
+            (key("method"), text("GET")),
+            (key("host"), text("host.test")),
+            (key("port"), Value::Int(443)),
+            (key("path"), text("/")),
+            (key("query"), empty()),
+            (key("headers"), empty()),
+            (key("body"), empty()),
+            (key("text"), text("")),
+            (key("size"), Value::Int(0)),
+        ]);
+        let agent = HashMap::from([(key("name"), text("agent")), (key("labels"), empty())]);
+        self.execute(map(request), map(agent), "127.0.0.1", 0)
+    }
+}
+
+/// Notes which fields of `request` an expression names, and which of them do not exist.
+fn survey(node: &IdedExpr, reads: &mut Reads, unknown: &mut Vec<String>) {
+    match &node.expr {
+        Expr::Select(select) => {
+            if matches!(&select.operand.expr, Expr::Ident(name) if name == "request") {
+                note(&select.field, reads, unknown);
+            } else {
+                survey(&select.operand, reads, unknown);
+            }
+        }
+        // Passed on as a whole, or asked by a computed key: everything may be read.
+        Expr::Ident(name) if name == "request" => {
+            *reads = Reads { path: true, query: true, headers: true, body: true, text: true, size: true };
+        }
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| survey(target, reads, unknown));
+            call.args.iter().for_each(|arg| survey(arg, reads, unknown));
+        }
+        Expr::Comprehension(c) => {
+            for part in [&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result] {
+                survey(part, reads, unknown);
+            }
+        }
+        Expr::List(list) => list.elements.iter().for_each(|item| survey(item, reads, unknown)),
+        Expr::Map(entries) => entries.entries.iter().for_each(|e| survey_entry(&e.expr, reads, unknown)),
+        Expr::Struct(entries) => entries.entries.iter().for_each(|e| survey_entry(&e.expr, reads, unknown)),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+    }
+}
+
+fn survey_entry(entry: &EntryExpr, reads: &mut Reads, unknown: &mut Vec<String>) {
+    match entry {
+        EntryExpr::StructField(field) => survey(&field.value, reads, unknown),
+        EntryExpr::MapEntry(entry) => {
+            survey(&entry.key, reads, unknown);
+            survey(&entry.value, reads, unknown);
+        }
+    }
+}
+
+fn note(field: &str, reads: &mut Reads, unknown: &mut Vec<String>) {
+    match field {
+        "method" | "host" | "port" => {}
+        "path" => reads.path = true,
+        "query" => reads.query = true,
+        "headers" => reads.headers = true,
+        "body" => reads.body = true,
+        "text" => reads.text = true,
+        "size" => reads.size = true,
+        other => unknown.push(other.to_owned()),
+    }
+}
+
+/// A map of names that stand there once each: CEL has no word for a repeated one.
+fn unrepeated(pairs: impl Iterator<Item = (String, Value)>) -> Result<Value, Unclear> {
+    let mut fields = HashMap::new();
+    for (name, value) in pairs {
+        if fields.insert(key(&name), value).is_some() {
+            return Err(Unclear::Other);
+        }
+    }
+    Ok(map(fields))
+}
+
+fn of_json(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(Number::Unsigned(n)) => i64::try_from(*n).map_or(Value::UInt(*n), Value::Int),
+        Json::Number(Number::Signed(n)) => Value::Int(*n),
+        Json::Number(Number::Float(n)) => Value::Float(*n),
+        Json::Text(value) => text(value),
+        Json::List(items) => Value::List(Arc::new(items.iter().map(of_json).collect())),
+        Json::Map(entries) => map(entries.iter().map(|(name, value)| (key(name), of_json(value))).collect()),
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::String(Arc::new(name.to_owned()))
+}
+
+fn text(text: &str) -> Value {
+    Value::String(Arc::new(text.to_owned()))
+}
+
+fn map(map: HashMap<Key, Value>) -> Value {
+    Value::Map(Map { map: Arc::new(map) })
+}
+
+/// How deep brackets, unary operators and conditionals go into each other, at most. Quotes are ignored: a
+/// bracket in a text counts, and does no harm.
+fn nesting(source: &str) -> usize {
+    let (mut depth, mut deepest, mut unary, mut conditionals) = (0_usize, 0, 0_usize, 0_usize);
+    for c in source.chars() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '?' => conditionals += 1,
+            _ => {}
+        }
+        unary = if matches!(c, '!' | '-') {
+            unary + 1
+        } else if c == ' ' {
+            unary
+        } else {
+            0
+        };
+        deepest = deepest.max(depth + unary + conditionals);
+    }
+    deepest
+}
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+const REQUEST_FIELDS: &[&str] =
+    &["method", "host", "port", "path", "query", "headers", "body", "text", "size"];
+/// An unoptimised build of the parser runs out of stack well above this.
+const NESTING_MAX: usize = 32;
+const PARSER_DEPTH_MAX: u16 = 64;
+const SOURCE_CHARS_MAX: usize = 1000;
+const ERRORS_SHOWN: usize = 3;

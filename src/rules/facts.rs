@@ -1,0 +1,198 @@
+//! What matchers can see of one request. Looks things up when asked; allocates only to undo an encoding.
+
+use super::method::Methods;
+use super::rate::Counting;
+use super::truth::{Unclear, same_folded};
+use crate::decode::{Body, Decoded, Json, component, split};
+use crate::request::{Caller, Head};
+use jiff::Timestamp;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// One request, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) head: &'a Head<'a>,
+    pub(super) methods: &'a Methods<'a>,
+    pub(super) caller: &'a Caller<'a>,
+    /// [`Body::NotRead`] when only the head is known.
+    pub(super) body: &'a Body,
+    /// `None` when only the head is asked about.
+    pub(super) now: Option<Timestamp>,
+    pub(super) counting: Counting<'a>,
+}
+
+/// All values that one name can stand for.
+#[derive(Debug, Default)]
+pub(super) struct Field<'a> {
+    /// Under every reading of the name: letter case folded, `name[]` as `name`, list items one by one.
+    pub(super) values: SmallVec<[Seen<'a>; 4]>,
+    /// Whether the name stands there letter by letter.
+    pub(super) exact: bool,
+    /// The field may be there, but cannot be looked at.
+    pub(super) unclear: Option<Unclear>,
+}
+
+/// One value.
+#[derive(Debug, Clone)]
+pub(super) struct Seen<'a> {
+    pub(super) text: Cow<'a, str>,
+    pub(super) number: Option<f64>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { text: text.into(), number: None }
+    }
+
+    /// The number that it is, or that its text says.
+    pub(super) fn as_number(&self) -> Option<f64> {
+        self.number.or_else(|| self.text.trim().parse().ok()).filter(|n: &f64| n.is_finite())
+    }
+
+    fn of_json(value: &'a Json) -> Self {
+        match value {
+            Json::Null => Self::text("null"),
+            Json::Bool(true) => Self::text("true"),
+            Json::Bool(false) => Self::text("false"),
+            Json::Number(number) => Self { text: number.to_string().into(), number: Some(number.as_f64()) },
+            Json::Text(text) => Self::text(text.as_str()),
+            Json::List(_) | Json::Map(_) => Self::text(serde_json::to_string(value).unwrap_or_default()),
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn one(value: Seen<'a>) -> Self {
+        Self { values: SmallVec::from_iter([value]), exact: true, unclear: None }
+    }
+
+    pub(super) fn unclear(why: Unclear) -> Self {
+        Self { unclear: Some(why), ..Self::default() }
+    }
+
+    fn push_json(&mut self, value: &'a Json) {
+        match value {
+            Json::List(items) if !items.is_empty() => items.iter().for_each(|item| self.push_json(item)),
+            _ => self.values.push(Seen::of_json(value)),
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// A query parameter. Both separators in use (`&`, and `;` of older servers) are tried.
+    pub(super) fn query(&self, name: &str) -> Field<'a> {
+        let mut field = Field::default();
+        let Some(query) = self.head.query else { return field };
+        gather(&mut field, query, &['&'], name);
+        if query.contains(';') {
+            gather(&mut field, query, &['&', ';'], name);
+        }
+        field
+    }
+
+    pub(super) fn header(&self, name: &http::HeaderName) -> Field<'a> {
+        let mut field = Field::default();
+        for value in self.head.headers.get_all(name) {
+            match value.to_str() {
+                Ok(text) => field.values.push(Seen::text(text)),
+                Err(_) => field.unclear = Some(Unclear::Other),
+            }
+            field.exact = true;
+        }
+        field
+    }
+
+    /// The whole decoded text of the body.
+    pub(super) fn text(&self) -> Field<'a> {
+        match self.body {
+            Body::Empty => Field::default(),
+            Body::Decoded(Decoded { text: Some(text), .. }) => Field::one(Seen::text(text.as_str())),
+            _ => Field::unclear(Unclear::Body),
+        }
+    }
+
+    /// A body field by JSON pointer, given as its segments. A form has only names, so only a pointer of one
+    /// segment can be a form field. A batch (a list on top) is asked item by item as well.
+    pub(super) fn body(&self, pointer: &[Box<str>]) -> Field<'a> {
+        let decoded = match self.body {
+            Body::Empty => return Field::default(),
+            Body::Decoded(decoded) => decoded,
+            _ => return Field::unclear(Unclear::Body),
+        };
+        let mut field = Field::default();
+        if let Some(json) = &decoded.json {
+            descend(&mut field, json, pointer, true);
+            if let (Json::List(items), Some(_)) = (json, pointer.first()) {
+                items.iter().for_each(|item| descend(&mut field, item, pointer, false));
+            }
+        }
+        if let (Some(form), [name]) = (&decoded.form, pointer) {
+            // With two readings, both must have it for the name to stand there for certain.
+            let in_json = decoded.json.is_none() || field.exact;
+            field.exact = false;
+            for (key, value) in form {
+                add(&mut field, key, name, || Seen::text(value.as_str()));
+            }
+            field.exact &= in_json;
+        }
+        if decoded.json.is_none() && decoded.form.is_none() {
+            return Field::unclear(Unclear::Body);
+        }
+        field
+    }
+
+    /// Size of the body in bytes, as announced or as read.
+    pub(super) fn size(&self) -> Option<u64> {
+        let announced = self.head.headers.get(http::header::CONTENT_LENGTH);
+        match (self.body, announced) {
+            (Body::Empty, _) => Some(0),
+            (Body::Decoded(decoded), _) => Some(decoded.bytes),
+            (_, Some(length)) => length.to_str().ok()?.parse().ok(),
+            (_, None) => None,
+        }
+    }
+}
+
+fn gather<'a>(field: &mut Field<'a>, text: &'a str, separators: &'static [char], name: &str) {
+    for (key, value) in split(text, separators) {
+        add(field, &component(key), name, || Seen::text(component(value)));
+    }
+}
+
+/// Adds the value if the key is the name in any reading.
+fn add<'a>(field: &mut Field<'a>, key: &str, name: &str, value: impl FnOnce() -> Seen<'a>) {
+    let bare = match key.split_once('[') {
+        Some((bare, rest)) if !name.contains('[') && rest.ends_with(']') => bare,
+        _ => key,
+    };
+    if same_folded(bare, name) {
+        field.exact |= key == name;
+        field.values.push(value());
+    }
+}
+
+fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], exact: bool) {
+    let Some((segment, rest)) = pointer.split_first() else {
+        field.exact |= exact;
+        return field.push_json(value);
+    };
+    match value {
+        Json::Map(entries) if &**segment == "*" => {
+            entries.iter().for_each(|(_, inner)| descend(field, inner, rest, exact));
+        }
+        Json::Map(entries) => {
+            for (key, inner) in entries.iter().filter(|(key, _)| same_folded(key, segment)) {
+                descend(field, inner, rest, exact && **key == **segment);
+            }
+        }
+        Json::List(items) if &**segment == "*" => {
+            items.iter().for_each(|inner| descend(field, inner, rest, exact));
+        }
+        Json::List(items) => {
+            let item = segment.parse::<usize>().ok().and_then(|at| items.get(at));
+            item.into_iter().for_each(|inner| descend(field, inner, rest, exact));
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
+    }
+}

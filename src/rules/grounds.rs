@@ -1,0 +1,110 @@
+//! What a ruling rests on, in words: stored with a hold and shown to the reviewer.
+
+use super::facts::Facts;
+use super::matcher::{Ask, Matcher, cut};
+use super::rule::Rule;
+use super::truth::Truth;
+use super::{Basis, RuleSet, Ruling};
+use crate::decode::{Body, Decoded};
+use crate::ruling::{Grounds, MatchedField, ReviewPolicy, Risk};
+
+impl RuleSet {
+    pub(super) fn grounds_of(&self, ruling: &Ruling<'_>, facts: &Facts<'_>) -> Grounds {
+        let (basis, adjustment) = match ruling.would_have {
+            Some((_, basis)) => (basis, None),
+            None => (ruling.basis, ruling.adjustment),
+        };
+        let method = MatchedField { field: "method".to_owned(), value: facts.methods.shown() };
+        let host = MatchedField { field: "host".to_owned(), value: facts.head.authority.host.to_string() };
+        let mut grounds = match basis {
+            Basis::Rule(rule) => of_rule(rule, facts),
+            Basis::Unreadable(rule) => {
+                let why = format!(
+                    "{} But {}, so nobody can tell whether it applies.",
+                    rule.why,
+                    unreadable(facts.body)
+                );
+                Grounds { why, ..of_rule(rule, facts) }
+            }
+            Basis::OtherwiseRead => otherwise("No rule matches this read.", vec![method]),
+            Basis::OtherwiseWrite => {
+                otherwise("No rule matches this request, and it may write.", vec![method])
+            }
+            Basis::UnknownHost => otherwise("No rule knows this host.", vec![host]),
+        };
+        if let Some(adjustment) = adjustment {
+            grounds.why = format!("{} Adjusted: {}", grounds.why, adjustment.why);
+        }
+        basis.name().clone_into(&mut grounds.rule);
+        self.digest.clone_into(&mut grounds.ruleset);
+        if grounds.summary.is_empty() {
+            grounds.summary = plain_summary(facts);
+        }
+        grounds
+    }
+}
+
+fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Grounds {
+    // The branch that matches for certain, or else the first that may.
+    let branch = |wanted: fn(Truth) -> bool| {
+        rule.when.iter().find(|matcher| wanted(matcher.answer(facts, rule.stance())))
+    };
+    let branch = branch(|truth| truth == Truth::Yes).or_else(|| branch(|truth| truth != Truth::No));
+    let paths = branch.and_then(Matcher::paths).unwrap_or_default();
+    Grounds {
+        rule: rule.id.clone(),
+        why: rule.why.clone(),
+        risk: rule.risk,
+        matched: branch.map(|matcher| matched(matcher, facts)).unwrap_or_default(),
+        review: rule.review.clone(),
+        summary: rule.what.as_ref().map(|what| what.fill(facts, paths)).unwrap_or_default(),
+        ruleset: String::new(),
+    }
+}
+
+fn otherwise(why: &str, matched: Vec<MatchedField>) -> Grounds {
+    Grounds {
+        rule: String::new(),
+        why: why.to_owned(),
+        risk: Risk::Medium,
+        matched,
+        review: ReviewPolicy::default(),
+        summary: String::new(),
+        ruleset: String::new(),
+    }
+}
+
+/// Each clause with what the request has there. An expression or a rate is shown as written.
+fn matched(matcher: &Matcher, facts: &Facts<'_>) -> Vec<MatchedField> {
+    let shown = |ask: &Ask| match ask {
+        Ask::Header(name, _) if is_credential(name.as_str()) => Some("(not shown)".to_owned()),
+        ask => ask.seen(facts),
+    };
+    matcher
+        .clauses
+        .iter()
+        .map(|clause| MatchedField {
+            field: clause.ask.name(),
+            value: shown(&clause.ask).unwrap_or_else(|| cut(&clause.written)),
+        })
+        .collect()
+}
+
+fn unreadable(body: &Body) -> String {
+    match body {
+        Body::Unreadable(reason) => reason.clone(),
+        Body::Decoded(Decoded { unstructured: Some(reason), .. }) => format!("the body has {reason}"),
+        _ => "its body could not be read".to_owned(),
+    }
+}
+
+fn plain_summary(facts: &Facts<'_>) -> String {
+    let head = facts.head;
+    format!("{} {}{}", facts.methods.shown(), head.authority.host, cut(head.path))
+}
+
+fn is_credential(name: &str) -> bool {
+    ["auth", "cookie", "token", "secret", "key", "credential", "password", "signature"]
+        .iter()
+        .any(|word| name.contains(word))
+}

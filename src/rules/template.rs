@@ -1,0 +1,101 @@
+//! `what:` templates: one sentence with values of the request in it.
+
+use super::facts::{Facts, Field};
+use super::matcher::{cut, pointer};
+use super::path::PathPattern;
+use http::HeaderName;
+
+/// A compiled template.
+#[derive(Debug)]
+pub(super) struct Template {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Method,
+    Host,
+    Path,
+    Agent,
+    Capture(String),
+    Query(String),
+    Header(HeaderName),
+    Body(Vec<Box<str>>),
+}
+
+impl Template {
+    /// `captures` are the names that every path pattern of the rule has.
+    ///
+    /// # Errors
+    /// A placeholder that is none.
+    pub(super) fn parse(text: &str, captures: &[&str]) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((literal, behind)) = rest.split_once('{') {
+            pieces.push(Piece::Text(literal.to_owned()));
+            let (name, behind) = behind.split_once('}').ok_or("a `{` is not closed")?;
+            pieces.push(Piece::parse(name.trim(), captures)?);
+            rest = behind;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Ok(Self { pieces })
+    }
+
+    /// The sentence. Values are as sent, cut, and untrusted: whoever shows them escapes them.
+    pub(super) fn fill(&self, facts: &Facts<'_>, paths: &[PathPattern]) -> String {
+        let captures =
+            paths.iter().map(|p| p.captures(facts.head)).find(|c| !c.is_empty()).unwrap_or_default();
+        let mut sentence = String::new();
+        for piece in &self.pieces {
+            let value = match piece {
+                Piece::Text(text) => {
+                    sentence.push_str(text);
+                    continue;
+                }
+                Piece::Method => facts.methods.shown(),
+                Piece::Host => facts.head.authority.host.as_str().to_owned(),
+                Piece::Path => facts.head.path.to_owned(),
+                Piece::Agent => facts.caller.agent.name.clone(),
+                Piece::Capture(name) => {
+                    let found = captures.iter().find(|(known, _)| known == name);
+                    found.map_or_else(|| MISSING.to_owned(), |(_, value)| (*value).to_owned())
+                }
+                Piece::Query(name) => joined(&facts.query(name)),
+                Piece::Header(name) => joined(&facts.header(name)),
+                Piece::Body(pointer) => joined(&facts.body(pointer)),
+            };
+            sentence.push_str(&cut(&value));
+        }
+        sentence
+    }
+}
+
+impl Piece {
+    fn parse(name: &str, captures: &[&str]) -> Result<Self, String> {
+        let parsed = match (name, name.split_once('.')) {
+            ("method", _) => Some(Self::Method),
+            ("host", _) => Some(Self::Host),
+            ("path", _) => Some(Self::Path),
+            ("agent", _) => Some(Self::Agent),
+            (_, Some(("query", name))) => Some(Self::Query(name.to_owned())),
+            (_, Some(("header", name))) => HeaderName::from_bytes(name.as_bytes()).ok().map(Self::Header),
+            (_, Some(("body", name))) => pointer(name).map(Self::Body),
+            _ if captures.contains(&name) => Some(Self::Capture(name.to_owned())),
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            format!(
+                "`{{{name}}}` stands for nothing: use a name from the path pattern, method, host, path, agent, \
+                 query.NAME, header.NAME or body./POINTER"
+            )
+        })
+    }
+}
+
+fn joined(field: &Field<'_>) -> String {
+    let values: Vec<&str> = field.values.iter().map(|seen| &*seen.text).collect();
+    if values.is_empty() { MISSING.to_owned() } else { values.join(", ") }
+}
+
+const MISSING: &str = "(none)";

@@ -1,0 +1,231 @@
+//! Value matchers: what a query parameter, a header field, a body field or a label is compared with.
+//!
+//! A scalar is equality, a list any of, a map all of its tests.
+
+use super::facts::{Field, Seen};
+use super::reader::Reader;
+use super::tree::{Kind, Node};
+use super::truth::{Stance, Truth, Unclear};
+use globset::{GlobBuilder, GlobMatcher};
+use regex::{Regex, RegexBuilder};
+use std::cmp::Ordering;
+
+/// A compiled value matcher.
+#[derive(Debug)]
+pub(super) enum ValueMatch {
+    AnyOf(Vec<Self>),
+    AllOf(Vec<Test>),
+}
+
+/// One test of one value.
+#[derive(Debug)]
+pub(super) enum Test {
+    Equals(Scalar),
+    OneOf(Vec<Scalar>),
+    Glob(GlobMatcher),
+    Regex(Regex),
+    Compare(Order, f64),
+    Exists(bool),
+    Not(ValueMatch),
+}
+
+/// What a rule compares with: as written, and as a number if it was written as one.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    text: String,
+    number: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Order {
+    pub(super) const WORDS: [(&'static str, Self); 4] = [
+        ("gt", Self::Greater),
+        ("gte", Self::GreaterOrEqual),
+        ("lt", Self::Less),
+        ("lte", Self::LessOrEqual),
+    ];
+
+    pub(super) const fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+        }
+    }
+
+    pub(super) const fn is_lower_bound(self) -> bool {
+        matches!(self, Self::Greater | Self::GreaterOrEqual)
+    }
+}
+
+impl ValueMatch {
+    pub(super) fn read(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
+        match &node.kind {
+            Kind::List(_) => {
+                let items = reader.list(node, what);
+                Some(Self::AnyOf(items.into_iter().filter_map(|n| Self::read(reader, n, what)).collect()))
+            }
+            Kind::Map(_) => read_tests(reader, node, what).map(Self::AllOf),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {
+                Scalar::read(reader, node, what).map(|s| Self::AllOf(vec![Test::Equals(s)]))
+            }
+        }
+    }
+
+    pub(super) fn answer(&self, field: &Field<'_>, stance: Stance) -> Truth {
+        match self {
+            Self::AnyOf(items) => {
+                items.iter().fold(Truth::No, |truth, item| truth.or(item.answer(field, stance)))
+            }
+            Self::AllOf(tests) => {
+                tests.iter().fold(Truth::Yes, |truth, test| truth.and(test.answer(field, stance)))
+            }
+        }
+    }
+}
+
+impl Test {
+    fn answer(&self, field: &Field<'_>, stance: Stance) -> Truth {
+        if let Some(why) = field.unclear {
+            return Truth::Unclear(why);
+        }
+        let one = |seen: &Seen<'_>| match self {
+            Self::Equals(scalar) => Truth::from(scalar.equals(seen)),
+            Self::OneOf(scalars) => Truth::from(scalars.iter().any(|scalar| scalar.equals(seen))),
+            Self::Glob(glob) => Truth::from(glob.is_match(&*seen.text)),
+            Self::Regex(regex) => Truth::from(regex.is_match(&seen.text)),
+            Self::Compare(order, bound) => match seen.as_number().and_then(|n| n.partial_cmp(bound)) {
+                Some(ordering) => Truth::from(order.holds(ordering)),
+                None => Truth::Unclear(Unclear::Other),
+            },
+            Self::Exists(_) | Self::Not(_) => Truth::Yes, // answered below, of the field as a whole
+        };
+        match (self, stance) {
+            (Self::Exists(true), Stance::Generous) => Truth::from(!field.values.is_empty()),
+            (Self::Exists(true), Stance::Exact) => Truth::from(field.exact),
+            (Self::Exists(false), Stance::Generous) => Truth::from(!field.exact),
+            (Self::Exists(false), Stance::Exact) => Truth::from(field.values.is_empty()),
+            (Self::Not(inner), stance) => !inner.answer(field, stance.opposite()),
+            (_, Stance::Generous) => field.values.iter().fold(Truth::No, |truth, seen| truth.or(one(seen))),
+            (_, Stance::Exact) if !field.exact => Truth::No,
+            (_, Stance::Exact) => field.values.iter().fold(Truth::Yes, |truth, seen| truth.and(one(seen))),
+        }
+    }
+}
+
+impl Scalar {
+    fn read(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
+        let number = match node.kind {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        };
+        reader.text(node, what).map(|text| Self { text, number })
+    }
+
+    fn equals(&self, seen: &Seen<'_>) -> bool {
+        *seen.text == self.text || self.number.is_some_and(|n| seen.as_number() == Some(n))
+    }
+}
+
+fn read_tests(reader: &mut Reader, node: &Node, what: &str) -> Option<Vec<Test>> {
+    let fields = reader.fields(node, what, TESTS)?;
+    let mut tests = Vec::new();
+    for (key, value) in fields.iter() {
+        let order = Order::WORDS.iter().find(|(word, _)| *word == key.text).map(|(_, order)| *order);
+        let test = match key.text.as_str() {
+            "eq" => Scalar::read(reader, value, "`eq`").map(Test::Equals),
+            "in" => {
+                let items = reader.list(value, "`in`");
+                Some(Test::OneOf(
+                    items.into_iter().filter_map(|item| Scalar::read(reader, item, "`in`")).collect(),
+                ))
+            }
+            "glob" => read_glob(reader, value).map(Test::Glob),
+            "regex" => read_regex(reader, value).map(Test::Regex),
+            "exists" => match value.kind {
+                Kind::Bool(wanted) => Some(Test::Exists(wanted)),
+                _ => {
+                    reader.wrong_type(value, "`exists`", "true or false");
+                    None
+                }
+            },
+            "not" => ValueMatch::read(reader, value, "`not`").map(Test::Not),
+            _ => match order {
+                Some(order) => {
+                    reader.number(value, &format!("`{}`", key.text)).map(|n| Test::Compare(order, n))
+                }
+                None => None, // reported by `fields`
+            },
+        };
+        tests.extend(test);
+    }
+    if fields.iter().next().is_none() {
+        reader.error(&node.span, format!("{what} has no test: nothing is compared"));
+    }
+    refuse_empty_range(reader, node, &tests);
+    let absent = tests.iter().any(|t| matches!(t, Test::Exists(false)));
+    if absent && tests.len() > 1 {
+        reader.error(
+            &node.span,
+            "a value that does not exist cannot pass another test: nothing can ever match",
+        );
+    }
+    Some(tests)
+}
+
+fn refuse_empty_range(reader: &mut Reader, node: &Node, tests: &[Test]) {
+    let bounds = |lower: bool| {
+        tests.iter().filter_map(move |test| match test {
+            Test::Compare(order, bound) if order.is_lower_bound() == lower => Some((*order, *bound)),
+            _ => None,
+        })
+    };
+    let empty = bounds(true).any(|(low_order, low)| {
+        bounds(false).any(|(high_order, high)| {
+            let touching = low_order == Order::GreaterOrEqual && high_order == Order::LessOrEqual;
+            low > high || (low >= high && !touching)
+        })
+    });
+    if empty {
+        reader.error(&node.span, "no number lies between these bounds: nothing can ever match");
+    }
+}
+
+fn read_glob(reader: &mut Reader, node: &Node) -> Option<GlobMatcher> {
+    let text = reader.text(node, "`glob`")?;
+    match GlobBuilder::new(&text).literal_separator(false).backslash_escape(true).build() {
+        Ok(glob) => Some(glob.compile_matcher()),
+        Err(error) => {
+            reader.error(&node.span, format!("bad glob: {}", error.kind()));
+            None
+        }
+    }
+}
+
+fn read_regex(reader: &mut Reader, node: &Node) -> Option<Regex> {
+    let text = reader.text(node, "`regex`")?;
+    match RegexBuilder::new(&text).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build() {
+        Ok(regex) => Some(regex),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            reader.error(&node.span, "this regex is too large when compiled");
+            None
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            reader.error(&node.span, format!("bad regex: {reason}"));
+            None
+        }
+    }
+}
+
+const TESTS: &[&str] = &["eq", "in", "glob", "regex", "gt", "gte", "lt", "lte", "exists", "not"];
+const REGEX_BYTES_MAX: usize = 1 << 20;

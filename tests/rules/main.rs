@@ -1,0 +1,5 @@
+//! The rule engine by its doors: a rule text and a request, and what comes out.
+
+mod language;
+mod standard;
+mod support;
