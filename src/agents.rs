@@ -1,11 +1,16 @@
 //! Who is who on the agents' side: enrolment, and the lookup that every connection makes.
 
-use crate::agent::Agent;
+pub use crate::store::Enrolled;
+
+use crate::agent::{Agent, LOCAL_AGENT};
+use crate::audit::EventKind;
 use crate::person::Person;
-use crate::store::{Store, StoreError};
-use jiff::Timestamp;
-use std::collections::BTreeMap;
+use crate::store::{Credential, Enrolling, Store, StoreError, random_secret, secret_hash};
+use arc_swap::ArcSwap;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 /// An agent that has shown its credentials, for the life of a connection.
@@ -19,17 +24,23 @@ pub struct Known {
 /// The agents. Lookups read a snapshot in memory, which follows the database within 200 ms, whichever process
 /// changed it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Agents {}
+pub struct Agents {
+    store: Store,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    /// One reload at a time, so that an older one never replaces a newer one.
+    reloading: Arc<tokio::sync::Mutex<()>>,
+}
 
-/// An agent as listed.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Enrolled {
-    #[serde(flatten)]
-    pub agent: Agent,
-    pub created_at: Timestamp,
-    pub revoked_at: Option<Timestamp>,
-    /// Holds of it that wait for a decision.
-    pub pending: u32,
+#[derive(Debug)]
+struct Snapshot {
+    by_name: HashMap<String, Entry>,
+    local: Known,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    known: Known,
+    token_hash: Vec<u8>,
 }
 
 impl Agents {
@@ -38,8 +49,51 @@ impl Agents {
     /// # Errors
     /// The store.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let _ = store;
-        todo!("store helper")
+        // Subscribed before the first read: nothing falls between.
+        let mut rows = store.subscribe();
+        let snapshot = Snapshot::build(store.credentials().await?, None)?;
+        let agents = Self {
+            store: store.clone(),
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            reloading: Arc::default(),
+        };
+        let (tasks, stop) = store.tasks();
+        let (follower, stop) = (agents.clone(), stop.clone());
+        tasks.spawn(async move {
+            loop {
+                // Both branches are cancel-safe.
+                let row = tokio::select! {
+                    () = stop.cancelled() => break,
+                    row = rows.recv() => row,
+                };
+                let reload = match row {
+                    Ok(row) => matches!(
+                        row.event.event,
+                        EventKind::AgentAdded | EventKind::AgentRotated | EventKind::AgentRevoked
+                    ),
+                    Err(RecvError::Lagged(_)) => true,
+                    Err(RecvError::Closed) => break,
+                };
+                if reload && let Err(error) = follower.reload().await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the agents cannot be read");
+                }
+            }
+        });
+        Ok(agents)
+    }
+
+    /// Checks `Proxy-Authorization: Basic` user and password. Constant time in the token; synchronous, no I/O.
+    pub fn authenticate(&self, name: &str, token: &str) -> Option<Known> {
+        let hash = secret_hash(token);
+        let snapshot = self.snapshot.load();
+        let entry = snapshot.by_name.get(name)?;
+        verify_slices_are_equal(&entry.token_hash, &hash).ok()?;
+        Some(entry.known.clone())
+    }
+
+    /// The agent `local`, for requests without credentials on a loopback-only listener.
+    pub fn local(&self) -> Known {
+        self.snapshot.load().local.clone()
     }
 
     /// Enrols an agent. Returns its token (`hpa_…`), which is shown once and stored as a hash only.
@@ -52,8 +106,16 @@ impl Agents {
         owners: &[Person],
         labels: &BTreeMap<String, String>,
     ) -> Result<String, StoreError> {
-        let _ = (name, owners, labels);
-        todo!("store helper")
+        let token = random_secret("hpa_")?;
+        let enrolling = Enrolling {
+            name: name.to_owned(),
+            owners: owners.to_vec(),
+            labels: labels.clone(),
+            token_hash: secret_hash(&token),
+        };
+        self.store.enrol(enrolling).await?;
+        self.reload().await?;
+        Ok(token)
     }
 
     /// All that ever were, by name; `local` is among them.
@@ -61,7 +123,7 @@ impl Agents {
     /// # Errors
     /// The store.
     pub async fn list(&self) -> Result<Vec<Enrolled>, StoreError> {
-        todo!("store helper")
+        self.store.agents().await
     }
 
     /// Replaces the token; connections that used the old one close. `None`: there is no such agent, it was
@@ -70,8 +132,10 @@ impl Agents {
     /// # Errors
     /// The store.
     pub async fn rotate(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let _ = name;
-        todo!("store helper")
+        let token = random_secret("hpa_")?;
+        let rotated = self.store.rotate_agent(name, secret_hash(&token)).await?;
+        self.reload().await?;
+        Ok(rotated.then_some(token))
     }
 
     /// Ends an agent for ever: its connections close, its open holds are withdrawn. False: there is no such
@@ -80,18 +144,47 @@ impl Agents {
     /// # Errors
     /// The store.
     pub async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
-        let _ = name;
-        todo!("store helper")
+        let revoked = self.store.revoke_agent(name).await?;
+        self.reload().await?;
+        Ok(revoked)
     }
 
-    /// Checks `Proxy-Authorization: Basic` user and password. Constant time in the token; synchronous, no I/O.
-    pub fn authenticate(&self, name: &str, token: &str) -> Option<Known> {
-        let _ = (name, token);
-        todo!("store helper")
+    async fn reload(&self) -> Result<(), StoreError> {
+        let _one = self.reloading.lock().await;
+        let credentials = self.store.credentials().await?;
+        let before = self.snapshot.load_full();
+        let now = Snapshot::build(credentials, Some(&before))?;
+        for (name, entry) in &before.by_name {
+            let same = now.by_name.get(name).is_some_and(|new| new.token_hash == entry.token_hash);
+            if !same {
+                entry.known.revoked.cancel();
+            }
+        }
+        self.snapshot.store(Arc::new(now));
+        Ok(())
     }
+}
 
-    /// The agent `local`, for requests without credentials on a loopback-only listener.
-    pub fn local(&self) -> Known {
-        todo!("store helper")
+impl Snapshot {
+    /// A snapshot in which an agent whose credentials are as before keeps its cancellation.
+    fn build(credentials: Vec<Credential>, before: Option<&Self>) -> Result<Self, StoreError> {
+        let mut by_name = HashMap::with_capacity(credentials.len());
+        let mut local = None;
+        for Credential { agent, token_hash } in credentials {
+            let name = agent.name.clone();
+            let revoked = before
+                .and_then(|b| b.by_name.get(&name))
+                .filter(|entry| Some(&entry.token_hash) == token_hash.as_ref())
+                .map(|entry| entry.known.revoked.clone())
+                .unwrap_or_default();
+            let known = Known { agent: Arc::new(agent), revoked };
+            match token_hash {
+                Some(token_hash) => drop(by_name.insert(name, Entry { known, token_hash })),
+                None if name == LOCAL_AGENT => local = Some(known),
+                None => {}
+            }
+        }
+        let local = local.ok_or_else(|| StoreError::Damaged(format!("agent `{LOCAL_AGENT}`")))?;
+        Ok(Self { by_name, local })
     }
 }

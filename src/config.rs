@@ -7,7 +7,8 @@ mod problem;
 mod read;
 mod tree;
 
-use crate::authority::{Authority, Host, HostPattern};
+use crate::authority::{Authority, HostPattern};
+pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream};
 use crate::ruling::Verdict;
 use crate::{desk, rules, store, traffic};
 use globset::GlobMatcher;
@@ -67,61 +68,6 @@ pub struct Rules {
     /// Whether the embedded packs are in force.
     pub standard: bool,
     pub settings: rules::Settings,
-}
-
-/// How origins are reached.
-#[derive(Debug, Clone, Default)]
-pub struct Upstream {
-    /// PEM files of roots to trust beside the platform's.
-    pub extra_ca: Vec<PathBuf>,
-    /// Names that are not asked of DNS.
-    pub resolve: Vec<Resolve>,
-    /// Loopback, private and link-local networks that may be reached all the same.
-    pub allow: Vec<IpNet>,
-}
-
-/// One fixed answer in place of DNS; like curl's `--resolve`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolve {
-    pub host: Host,
-    /// `None`: any port.
-    pub port: Option<u16>,
-    pub to: SocketAddr,
-}
-
-/// How long a parked client waits inline.
-#[derive(Debug, Clone, Default)]
-pub struct Patience {
-    /// For clients of which nothing is known, and the most for all others; zero answers at once.
-    pub at_most: Option<Duration>,
-    /// By `User-Agent`, before the built-in table; the first that matches counts.
-    pub by_client: Vec<(GlobMatcher, Duration)>,
-}
-
-/// Bounds of the data plane.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Open connections from agents.
-    pub connections: usize,
-    /// Bytes of a request head.
-    pub header_bytes: usize,
-    /// Bytes of a body that rules look at; more is unreadable, and therefore held.
-    pub inspect_bytes: usize,
-    /// Bytes of a body that can be held; more is refused.
-    pub held_body_bytes: usize,
-}
-
-/// Every wait for somebody else.
-#[derive(Debug, Clone)]
-pub struct Timeouts {
-    /// From the first byte of a request head to its last; idle connections that are kept alive are not meant.
-    pub header: Duration,
-    pub handshake: Duration,
-    pub connect: Duration,
-    /// From the request to the origin's response head.
-    pub first_byte: Duration,
-    /// Without a byte in either direction.
-    pub idle: Duration,
 }
 
 /// What is logged, and how.
@@ -247,15 +193,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         control,
         certs: reader.take("certs", path).unwrap_or_else(|| folder("certs")),
         solo,
-        traffic: traffic::Settings {
-            folder: data.join("traffic"),
-            segment_bytes_max: reader
-                .take("traffic.segment-bytes", Field::size)
-                .and_then(|n| u64::try_from(n).ok())
-                .unwrap_or(64 << 20),
-            segment_age_max: reader.take("traffic.segment-age", Field::duration).unwrap_or(HOUR),
-            queue_max: TRAFFIC_QUEUE_MAX,
-        },
+        traffic: traffic_settings(reader, data.join("traffic")),
         store: store::Settings { data },
         desk: desk::Settings {
             solo,
@@ -298,6 +236,17 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         file: file.map(Path::to_owned),
     }
+}
+
+fn traffic_settings(reader: &mut Reader, folder: PathBuf) -> traffic::Settings {
+    let mut settings = traffic::Settings::in_folder(folder);
+    if let Some(bytes) = reader.take("traffic.segment-bytes", Field::size) {
+        settings.segment_bytes_max = u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+    if let Some(age) = reader.take("traffic.segment-age", Field::duration) {
+        settings.segment_age_max = age;
+    }
+    settings
 }
 
 fn rule_settings(reader: &mut Reader) -> rules::Settings {
@@ -410,9 +359,6 @@ const fn loopback(port: u16) -> SocketAddr {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Records that wait for the disk; each is a few hundred bytes.
-const TRAFFIC_QUEUE_MAX: usize = 8192;
 
 /// Port 0 is never written in an authority, so it can stand for none.
 const ANY_PORT: u16 = 0;

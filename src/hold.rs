@@ -109,7 +109,7 @@ impl HoldState {
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Pending => matches!(next, Self::Approved | Self::Denied | Self::Expired | Self::Withdrawn),
-            Self::Approved => matches!(next, Self::Released | Self::Expired | Self::Withdrawn | Self::Denied),
+            Self::Approved => matches!(next, Self::Released | Self::Expired | Self::Withdrawn),
             Self::Released | Self::Denied | Self::Expired | Self::Withdrawn => false,
         }
     }
@@ -215,6 +215,31 @@ pub struct Hold {
     pub votes: Vec<VoteRecord>,
 }
 
+/// What requests that differ only in names and numbers have in common: method, host and path, with `{}` for
+/// the segments that look variable. For grouping the past, never for deciding.
+pub fn shape(method: &str, url: &str) -> String {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    let segments: Vec<&str> = place
+        .split('/')
+        .enumerate()
+        .map(|(at, segment)| if at > 0 && looks_variable(segment) { "{}" } else { segment })
+        .collect();
+    format!("{method} {}", segments.join("/"))
+}
+
+/// Numbers, UUIDs, hexadecimal of eight digits and more, opaque ids (`cus_9Zk`); but no versions (`v2`).
+fn looks_variable(segment: &str) -> bool {
+    let digits = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
+    let version =
+        segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let hex = segment.len() >= 8 && segment.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let number = !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
+    let opaque = segment.len() >= 12 && digits(segment);
+    let prefixed = segment.split_once('_').is_some_and(|(_, rest)| digits(rest));
+    number || hex || (!version && (opaque || prefixed))
+}
+
 const ID_CHARACTERS: usize = 12;
 /// Crockford's alphabet in lower case: no i, l, o, u.
 const CROCKFORD: &str = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -232,6 +257,20 @@ mod tests {
         }
         for bad in ["", "hp_", "hp_0000000000o0", "xx_000000000000", "hp_0000000000000"] {
             assert!(bad.parse::<HoldId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn requests_of_one_kind_have_one_shape() {
+        for (url, expected) in [
+            ("https://api.github.com/repos/acme/site?x=1", "api.github.com/repos/acme/site"),
+            ("https://h/v1/customers/cus_9Zk/charges", "h/v1/customers/{}/charges"),
+            ("https://h:8443/a/42/0b5c7d6e-0a1b-4c2d-8e3f-001122334455", "h:8443/a/{}/{}"),
+            ("https://h/v2beta1/blob/deadbeef01#f", "h/v2beta1/blob/{}"),
+            ("https://12345678", "12345678"),
+            ("https://h/", "h/"),
+        ] {
+            assert_eq!(shape("PUT", url), format!("PUT {expected}"), "{url}");
         }
     }
 

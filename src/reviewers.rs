@@ -1,13 +1,18 @@
 //! Who is who on the reviewers' side: local accounts, their API tokens, one-time login links and sessions.
 //! Tokens, link secrets and session cookies are random and stored as SHA-256 only.
 
+pub use crate::store::Account;
+
 use crate::approval::Reviewer;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, random_secret};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The accounts. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reviewers {}
+pub struct Reviewers {
+    store: Store,
+}
 
 /// A login of a browser.
 #[derive(Debug, Clone)]
@@ -19,35 +24,28 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// An account as listed.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Account {
-    pub name: String,
-    pub groups: Vec<String>,
-    pub created_at: Timestamp,
-    pub revoked_at: Option<Timestamp>,
-}
-
 impl Reviewers {
     pub fn new(store: &Store) -> Self {
-        let _ = store;
-        todo!("store helper")
+        Self { store: store.clone() }
     }
 
-    /// Makes a local account, or gives an existing one the groups and a further token. Returns the API token,
-    /// which is shown once.
+    /// Makes a local account, or gives an existing one a further token and, when any are named, these groups
+    /// instead of its own. Returns the API token (`hpr_…`), which is shown once.
+    ///
+    /// # Errors
+    /// The name is no name, or was revoked; the store.
+    pub async fn add(&self, name: &str, groups: &[String]) -> Result<String, StoreError> {
+        let token = random_secret("hpr_")?;
+        self.store.add_reviewer(name, groups, &token).await?;
+        Ok(token)
+    }
+
+    /// All that ever were, by name.
     ///
     /// # Errors
     /// The store.
-    pub async fn add(&self, name: &str, groups: &[String]) -> Result<String, StoreError> {
-        let _ = (name, groups);
-        todo!("store helper")
-    }
-
-    /// # Errors
-    /// The store.
     pub async fn list(&self) -> Result<Vec<Account>, StoreError> {
-        todo!("store helper")
+        self.store.reviewers().await
     }
 
     /// Ends the account with its tokens, links and sessions. False: there is none.
@@ -55,24 +53,27 @@ impl Reviewers {
     /// # Errors
     /// The store.
     pub async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
-        let _ = name;
-        todo!("store helper")
+        self.store.revoke_reviewer(name).await
     }
 
     /// # Errors
     /// The store.
     pub async fn by_token(&self, token: &str) -> Result<Option<Reviewer>, StoreError> {
-        let _ = token;
-        todo!("store helper")
+        self.store.reviewer_by_token(token).await
     }
 
-    /// The secret of a new one-time login link, good for 15 minutes; the page is `/login?link=SECRET`.
+    /// The secret (`hpl_…`) of a new one-time login link, good for 15 minutes; the page is
+    /// `/login?link=SECRET`.
     ///
     /// # Errors
-    /// The store.
+    /// There is no such account; the store.
     pub async fn login_link(&self, name: &str) -> Result<String, StoreError> {
-        let _ = name;
-        todo!("store helper")
+        let secret = random_secret("hpl_")?;
+        if self.store.keep_link(name, &secret, LINK_LIFE).await? {
+            Ok(secret)
+        } else {
+            Err(StoreError::NoSuchReviewer(name.escape_debug().to_string()))
+        }
     }
 
     /// Spends a link: the cookie of a new session. `None`: unknown, spent or too old.
@@ -80,8 +81,8 @@ impl Reviewers {
     /// # Errors
     /// The store.
     pub async fn spend_link(&self, secret: &str) -> Result<Option<String>, StoreError> {
-        let _ = secret;
-        todo!("store helper")
+        let cookie = random_secret("hps_")?;
+        Ok(self.store.spend_link(secret, &cookie, SESSION_LIFE).await?.then_some(cookie))
     }
 
     /// The session of a cookie, and marks it used.
@@ -89,14 +90,22 @@ impl Reviewers {
     /// # Errors
     /// The store.
     pub async fn session(&self, cookie: &str) -> Result<Option<Session>, StoreError> {
-        let _ = cookie;
-        todo!("store helper")
+        let Some(row) = self.store.session(cookie, SESSION_IDLE, NOTE_AFTER).await? else { return Ok(None) };
+        if row.stale {
+            self.store.note_session(cookie).await?;
+        }
+        Ok(Some(Session { reviewer: row.reviewer, csrf: row.csrf, expires_at: row.expires_at }))
     }
 
     /// # Errors
     /// The store.
     pub async fn logout(&self, cookie: &str) -> Result<(), StoreError> {
-        let _ = cookie;
-        todo!("store helper")
+        self.store.end_session(cookie).await
     }
 }
+
+const LINK_LIFE: Duration = Duration::from_mins(15);
+const SESSION_LIFE: Duration = Duration::from_hours(8);
+const SESSION_IDLE: Duration = Duration::from_mins(30);
+/// A use is noted when the last note is so old: not every page view needs a write.
+const NOTE_AFTER: Duration = Duration::from_mins(1);

@@ -1,1 +1,369 @@
-//! Assembly: one running Holdpoint.
+//! Assembly: one running Holdpoint, from its configuration to its last record.
+
+use crate::agents::Agents;
+use crate::audit::{Event, EventKind};
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::ledger::Ledger;
+use crate::metrics::{Metrics, Reason};
+use crate::proxy::{self, Proxy};
+use crate::review;
+use crate::reviewers::Reviewers;
+use crate::rulebook::{Reloaded, Rulebook, RulebookError, Shelf};
+use crate::rules::Rates;
+use crate::store::{Store, StoreError};
+use crate::tls::{self, AuthorityError, CertificateAuthority, LeafError, Leaves, Trust};
+use crate::traffic::{self, Closed, Traffic};
+use axum::serve::ListenerExt as _;
+use jiff::Timestamp;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A Holdpoint that listens.
+#[derive(Debug)]
+pub struct Server {
+    listen: SocketAddr,
+    control: SocketAddr,
+    certificate: PathBuf,
+    reviewers: Reviewers,
+    parts: Parts,
+}
+
+/// What must end, in order.
+#[derive(Debug)]
+struct Parts {
+    proxy: Arc<Proxy>,
+    desk: Arc<Desk>,
+    traffic: Traffic,
+    ledger: Ledger,
+    store: Store,
+    shutdown: CancellationToken,
+    ready: watch::Sender<bool>,
+    faces: TaskTracker,
+    clerks: TaskTracker,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    #[error("the certificate authority cannot be used")]
+    Authority(#[from] AuthorityError),
+    #[error("certificates cannot be minted")]
+    Leaf(#[from] LeafError),
+    #[error("origins cannot be verified")]
+    Trust(#[source] tls::TrustError),
+    #[error(transparent)]
+    Rules(#[from] RulebookError),
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    #[error("the traffic log cannot be used")]
+    Traffic(#[from] traffic::OpenError),
+    #[error(
+        "cannot listen on {address}: is another Holdpoint running? `holdpoint doctor` tells, and `{key}` moves it"
+    )]
+    Listen { address: SocketAddr, key: &'static str, source: std::io::Error },
+}
+
+impl Server {
+    /// Opens everything and listens. When it returns, `/readyz` says so.
+    ///
+    /// # Errors
+    /// The first thing that is missing; nothing is left running.
+    pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        let (metrics, registry) = Metrics::registered();
+        let shutdown = CancellationToken::new();
+        let agents_listener = listen(config.listen, "listen").await?;
+        let control_listener = listen(config.control.listen, "control.listen").await?;
+        let bound = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
+        let (agents_address, control_address) =
+            (bound(&agents_listener, config.listen), bound(&control_listener, config.control.listen));
+        let control_url = config
+            .control
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", crate::config::reachable(control_address)));
+
+        // What reads files goes beside what waits for the database.
+        let files = {
+            let (shelf, certs) = (Shelf::from(config), config.certs.clone());
+            let extra = config.upstream.extra_ca.clone();
+            tokio::task::spawn_blocking(move || read_files(shelf, &certs, &extra))
+        };
+        let store = Store::open(&config.store).await?;
+        let (rulebook, authority, provider, trust) =
+            files.await.expect("reading files neither panics nor is cancelled")?;
+        let rulebook = Arc::new(rulebook);
+        let ledger = Ledger::new(&store);
+        let reviewers = Reviewers::new(&store);
+        let agents = Arc::new(Agents::open(&store).await?);
+        let desk = Desk::start(&store, config.desk.clone(), Arc::clone(&metrics)).await?;
+        let (closed, segments) = mpsc::channel(SEGMENTS_MAX);
+        let traffic = Traffic::open(config.traffic.clone(), Arc::clone(&metrics), closed)?;
+        let certificate = authority.certificate_path().to_owned();
+
+        let services = proxy::Services {
+            rules: rulebook.current(),
+            rates: Arc::new(Rates::default()),
+            desk: Arc::clone(&desk),
+            agents: Arc::clone(&agents),
+            traffic: traffic.clone(),
+            fingerprints: store.fingerprints(),
+            leaves: Leaves::new(Arc::new(authority), provider, Arc::clone(&metrics))?,
+            trust,
+            metrics: Arc::clone(&metrics),
+        };
+        let settings = proxy::Settings {
+            listen: agents_address,
+            control: control_address,
+            control_url: control_url.clone(),
+            upstream: config.upstream.clone(),
+            tunnel: config.tunnel.clone(),
+            limits: config.limits.clone(),
+            timeouts: config.timeouts.clone(),
+            patience: config.patience.clone(),
+        };
+        let proxy = Arc::new(Proxy::new(services, settings, shutdown.clone()));
+        let (ready, is_ready) = watch::channel(false);
+        let face = review::app(review::Context {
+            desk: Arc::clone(&desk),
+            reviewers: reviewers.clone(),
+            agents,
+            ledger: ledger.clone(),
+            rules: rulebook.current(),
+            solo: config.solo,
+            public_url: control_url,
+            registry,
+            ready: is_ready,
+            shutdown: shutdown.clone(),
+        });
+
+        let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
+        clerks.spawn(keep_segments(segments, ledger.clone()));
+        faces.spawn(follow_rules(Arc::clone(&rulebook), ledger.clone(), metrics, shutdown.clone()));
+        let serving = Arc::clone(&proxy);
+        faces.spawn(async move { serving.serve(agents_listener).await });
+        faces.spawn(serve_control(control_listener, face, shutdown.clone()));
+        let started = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "solo": config.solo,
+            "rules": rulebook.current().load().digest(),
+            "listen": agents_address.to_string(),
+            "control": control_address.to_string(),
+        });
+        ledger.append(event(EventKind::ServerStarted, None, started)).await?;
+        ready.send_replace(true);
+        let parts = Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks };
+        Ok(Self { listen: agents_address, control: control_address, certificate, reviewers, parts })
+    }
+
+    /// Where agents connect.
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Where reviewers connect.
+    pub const fn control(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// The CA that agents must trust.
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    pub const fn reviewers(&self) -> &Reviewers {
+        &self.reviewers
+    }
+
+    /// Serves until SIGTERM or SIGINT, then ends in order: stop accepting, let what is under way end, record
+    /// the outcomes, close the traffic log, close the database. A second signal ends at once.
+    ///
+    /// # Errors
+    /// Something could not be written to its end.
+    pub async fn serve(self) -> Result<(), ServerError> {
+        asked_to_stop().await;
+        tracing::info!("stopping; ask again to stop at once");
+        tokio::select! {
+            stopped = self.stop() => stopped,
+            () = asked_to_stop() => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// As [`Server::serve`].
+    pub async fn stop(self) -> Result<(), ServerError> {
+        let Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks } = self.parts;
+        ready.send_replace(false);
+        shutdown.cancel();
+        if !proxy.drained(DRAIN_MAX).await {
+            tracing::warn!("some exchanges did not end in {DRAIN_MAX:?} and were cut off");
+        }
+        faces.close();
+        if tokio::time::timeout(DRAIN_MAX, faces.wait()).await.is_err() {
+            tracing::warn!("some reviewers' connections did not end in {DRAIN_MAX:?} and were cut off");
+        }
+        desk.close(FLUSH_MAX).await;
+        if traffic.close(FLUSH_MAX).await.is_err() {
+            tracing::error!(
+                "the traffic log could not be written to its end; the next start closes its segment"
+            );
+        }
+        drop((traffic, proxy)); // with the last writer gone, the clerk's channel ends
+        clerks.close();
+        if tokio::time::timeout(FLUSH_MAX, clerks.wait()).await.is_err() {
+            tracing::warn!("a closed traffic segment is not in the ledger yet; the next start reports it");
+        }
+        let stopped = ledger.append(event(EventKind::ServerStopped, None, json!({}))).await;
+        store.close().await;
+        stopped.map(drop).map_err(ServerError::from)
+    }
+}
+
+type Files = (Rulebook, CertificateAuthority, Arc<rustls::crypto::CryptoProvider>, Option<Trust>);
+
+fn read_files(shelf: Shelf, certs: &Path, extra_ca: &[PathBuf]) -> Result<Files, ServerError> {
+    let rulebook = Rulebook::open(shelf)?;
+    let authority = CertificateAuthority::load_or_make(certs)?;
+    let provider = tls::provider();
+    let trust = match Trust::new(extra_ca, &provider) {
+        Ok(trust) => Some(trust),
+        Err(error @ tls::TrustError::NoRoots(_)) => {
+            tracing::warn!(%error, "no https origin can be reached");
+            None
+        }
+        Err(error) => return Err(ServerError::Trust(error)),
+    };
+    Ok((rulebook, authority, provider, trust))
+}
+
+async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, key, source })
+}
+
+async fn serve_control(listener: TcpListener, face: axum::Router, shutdown: CancellationToken) {
+    let listener = listener.tap_io(|tcp| {
+        let _ = tcp.set_nodelay(true); // slower without, not wrong
+    });
+    let served = axum::serve(listener, face).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the control listener ended");
+    }
+}
+
+/// Reloads rules on SIGHUP and when their files change.
+async fn follow_rules(book: Arc<Rulebook>, ledger: Ledger, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let mut changes = match book.watch(stop.clone()) {
+        Ok(changes) => Some(changes),
+        Err(error) => {
+            tracing::warn!(%error, "rule files cannot be watched; send SIGHUP after a change");
+            None
+        }
+    };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let mut rejected = None;
+    loop {
+        let changed = async {
+            match &mut changes {
+                Some(changes) => changes.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = changed => if changed.is_none() { return },
+            _ = hangup.recv() => {}
+            () = stop.cancelled() => return,
+        }
+        let reloading = Arc::clone(&book);
+        let Ok(result) = tokio::task::spawn_blocking(move || reloading.reload()).await else { continue };
+        let (kind, detail) = match result {
+            Ok(Reloaded::Unchanged) => {
+                rejected = None;
+                continue;
+            }
+            Ok(Reloaded::Replaced(digest)) => {
+                rejected = None;
+                tracing::info!(%digest, "the rules were loaded anew");
+                metrics.rules_reloads.get_or_create(&Reason { reason: "loaded" }).inc();
+                (EventKind::RulesLoaded, json!({ "digest": digest }))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if rejected.as_ref() == Some(&text) {
+                    continue; // said already
+                }
+                tracing::error!("the rules were NOT loaded; the old ones stay in force\n{text}");
+                metrics.rules_reloads.get_or_create(&Reason { reason: "rejected" }).inc();
+                let detail = json!({ "in_force": book.current().load().digest(), "error": text });
+                rejected = Some(text);
+                (EventKind::RulesRejected, detail)
+            }
+        };
+        if let Err(error) = ledger.append(event(kind, None, detail)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a reload could not be recorded");
+        }
+    }
+}
+
+/// Enters every closed traffic segment into the ledger. One that cannot be entered is reported by the next start.
+async fn keep_segments(mut segments: mpsc::Receiver<Closed>, ledger: Ledger) {
+    while let Some(closed) = segments.recv().await {
+        let detail = json!({
+            "file": closed.name,
+            "sha256": closed.sha256,
+            "records": closed.records,
+            "bytes": closed.bytes,
+            "first": closed.first,
+            "last": closed.last,
+        });
+        match ledger.append(event(EventKind::TrafficSegment, Some(closed.name.clone()), detail)).await {
+            Ok(_) => {
+                if let Err(error) = closed.recorded() {
+                    tracing::warn!(%error, "an uncompressed traffic segment could not be removed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a traffic segment could not be recorded"
+                );
+            }
+        }
+    }
+}
+
+async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn event(kind: EventKind, subject: Option<String>, detail: serde_json::Value) -> Event {
+    Event { at: Timestamp::now(), event: kind, actor: "holdpoint".to_owned(), subject, detail }
+}
+
+impl From<&Config> for Shelf {
+    fn from(config: &Config) -> Self {
+        let rules = &config.rules;
+        Self { folders: rules.folders.clone(), standard: rules.standard, settings: rules.settings.clone() }
+    }
+}
+
+/// What is under way at a stop may take so long to end; parked requests are answered at once.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+const FLUSH_MAX: Duration = Duration::from_secs(5);
+const SEGMENTS_MAX: usize = 16;

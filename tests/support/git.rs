@@ -52,7 +52,9 @@ fn parse(output: &[u8]) -> Option<Response<Body>> {
         if name.eq_ignore_ascii_case("status") {
             *response.status_mut() = StatusCode::from_bytes(value.as_bytes().get(..3)?).ok()?;
         } else {
-            response.headers_mut().append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
+            response
+                .headers_mut()
+                .append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
         }
     }
     Some(response)

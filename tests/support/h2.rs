@@ -59,5 +59,9 @@ impl H2 {
 
 /// A request with a body, without fields of the library's own.
 pub fn request(method: &str, url: &str, body: &str) -> Request<Full<Bytes>> {
-    Request::builder().method(method).uri(url).body(Full::new(Bytes::from(body.to_owned()))).expect("a request")
+    Request::builder()
+        .method(method)
+        .uri(url)
+        .body(Full::new(Bytes::from(body.to_owned())))
+        .expect("a request")
 }

@@ -243,6 +243,11 @@ impl Holdpoint {
     /// SIGTERM; returns when the process has ended well.
     pub async fn stop(&mut self) {
         self.signal("TERM").await;
+        self.stop_started().await;
+    }
+
+    /// Returns when a process that was told to stop has ended well.
+    pub async fn stop_started(&mut self) {
         let mut process = self.process.take().expect("it runs");
         let status = soon("a graceful end", process.wait()).await.expect("an end");
         assert!(status.success(), "it ended with {status}:\n{}", self.log());

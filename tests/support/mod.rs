@@ -4,9 +4,15 @@
 //! Nothing here sleeps to wait. Every wait is for an event and is bounded by [`soon`], so that a hang is a
 //! failure with a name; no test asserts how long anything took.
 
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its own part of this module")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses its own part of this module"
+)]
 
 pub mod authority;
+pub mod disk;
 pub mod git;
 pub mod h2;
 pub mod holdpoint;

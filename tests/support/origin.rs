@@ -1,6 +1,8 @@
 //! An origin on real sockets: HTTP/1.1 and HTTP/2, with or without TLS. It writes down every request, and the
 //! bytes of every connection.
 //!
+//! A path under `/held` is answered like the one without it.
+//!
 //! | path | answer |
 //! |---|---|
 //! | `/big?n=N` | N bytes, streamed, counted in [`Origin::sent_bytes`] as they are asked for |
@@ -196,7 +198,11 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<Stat
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: Tap<S>, h2: bool, state: Arc<State>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: Tap<S>,
+    h2: bool,
+    state: Arc<State>,
+) {
     let io = TokioIo::new(stream);
     let service = service_fn(move |request| answer(Arc::clone(&state), request));
     // An error here is the client's leaving or a broken body: what a test looks at is what was seen.
@@ -212,7 +218,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: Tap<S
 }
 
 async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
-    let path = request.uri().path().to_owned();
+    let path = request.uri().path();
+    let path = path.strip_prefix("/held").unwrap_or(path).to_owned();
     let upgrade = (path == "/upgrade").then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     let mut seen = Seen {
@@ -374,7 +381,8 @@ fn trailers() -> Response<Body> {
 }
 
 fn reset() -> Response<Body> {
-    let frames = [Ok(Frame::data(Bytes::from_static(b"ten bytes."))), Err(io::Error::other("broken on purpose"))];
+    let frames =
+        [Ok(Frame::data(Bytes::from_static(b"ten bytes."))), Err(io::Error::other("broken on purpose"))];
     Response::builder()
         .header(header::CONTENT_LENGTH, 1000)
         .body(UnsyncBoxBody::new(StreamBody::new(stream::iter(frames))))

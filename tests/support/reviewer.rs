@@ -98,8 +98,29 @@ impl Reviewer {
 
     /// Waits until this hold is in this state.
     pub async fn wait_state(&self, id: &str, state: &str) -> Value {
-        self.wait(&format!("{id} {state}"), |all| all.iter().find(|h| h["id"] == id && h["state"] == state).cloned())
-            .await
+        self.wait(&format!("{id} {state}"), |all| {
+            all.iter().find(|h| h["id"] == id && h["state"] == state).cloned()
+        })
+        .await
+    }
+
+    /// Waits until the details of this hold are as `fits` wants them, looking again with each event.
+    pub async fn wait_detail(&self, id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        soon(what, async {
+            let mut events = self.events().await;
+            loop {
+                let hold = self.hold(id).await;
+                if fits(&hold) {
+                    return hold;
+                }
+                events.next().await;
+            }
+        })
+        .await
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     pub async fn approve(&self, hold: &Value) -> Reply {

@@ -128,7 +128,8 @@ impl Wire {
         let (line, fields) = head.split_once("\r\n").unwrap_or((&head, ""));
         let mut words = line.splitn(3, ' ');
         assert!(words.next().is_some_and(|v| v.starts_with("HTTP/1.")), "no status line: `{line}`");
-        let status = words.next().and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: `{line}`"));
+        let status =
+            words.next().and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: `{line}`"));
         Reply {
             status,
             phrase: words.next().unwrap_or_default().to_owned(),

@@ -1,0 +1,479 @@
+//! The life of one request, top to bottom.
+//!
+//! No error path leads to forward: [`forward`] is called in two places, below the verdict `pass` and below a
+//! durable release, and nowhere else.
+
+use super::Gate;
+use super::body::{Answer, Outgoing, Read, ReadError, Sent};
+use super::destination::Destination;
+use super::entered::Entered;
+use super::fields;
+use super::parked::{self, Held};
+use super::pulse::Pulse;
+use super::reply::{Dialect, Reply};
+use super::upgrade;
+use super::upstream::UpstreamError;
+use crate::agents::Known;
+use crate::authority::{Authority, Scheme};
+use crate::decode;
+use crate::hold::AgentWords;
+use crate::metrics::{Metrics, Reason};
+use crate::path;
+use crate::request::{Caller, Head};
+use crate::rules::{Basis, Need};
+use crate::ruling::Verdict;
+use crate::tls::Alpn;
+use crate::traffic::Record;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+/// One connection of an agent, as its requests see it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) gate: Arc<Gate>,
+    pub(super) known: Known,
+    pub(super) source: IpAddr,
+    /// What a tunnel is for; without a tunnel each request names its own.
+    pub(super) destination: Option<Destination>,
+    /// The name in the ClientHello was another one than in `CONNECT`.
+    pub(super) misdirected: Option<String>,
+    pub(super) http2: bool,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+/// A request on its way through the phases.
+struct Exchange<'a> {
+    link: &'a Arc<Link>,
+    parts: Parts,
+    destination: Destination,
+    words: AgentWords,
+    upgrade: Option<HeaderValue>,
+    entered: &'a mut Option<Entered>,
+}
+
+/// A body so far: untouched, or as much of it as somebody needed.
+pub(super) enum Taken {
+    Stream(Incoming),
+    Read(Read),
+}
+
+/// The service of a connection.
+///
+/// # Cancel safety
+/// Dropped at any point (the agent has gone), the exchange's record is written and nothing more is forwarded.
+pub(super) async fn exchange(
+    link: Arc<Link>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let beat = link.pulse.beat();
+    let (parts, body) = request.into_parts();
+
+    // A place in the record first: what cannot be recorded does not happen.
+    let mut entered = match Entered::reserve(&link, &parts).await {
+        Ok(entered) => Some(entered),
+        Err(unwritable) => {
+            let reply = Reply::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "audit_unavailable",
+                "unrecorded",
+                format!(
+                    "Nothing was sent: {unwritable}. Tell the operator of Holdpoint; it recovers by itself."
+                ),
+            );
+            return Ok(answer(&link, reply, &Dialect::Json, None).map(|own| own.with_beat(beat)));
+        }
+    };
+    let response = match through(&link, parts, body, &mut entered).await {
+        Ok(response) => response,
+        Err((reply, dialect)) => answer(&link, reply, &dialect, entered.take()),
+    };
+    Ok(response.map(|body| body.with_beat(beat)))
+}
+
+type Refusal = (Reply, Dialect);
+
+async fn through(
+    link: &Arc<Link>,
+    mut parts: Parts,
+    body: Incoming,
+    entered: &mut Option<Entered>,
+) -> Result<Response<Answer>, Refusal> {
+    let plain = |reply| (reply, Dialect::Json);
+
+    // Fields that end here, and those that no client means.
+    let found = fields::look(&parts.headers);
+    let taken = fields::take(&mut parts.headers, &found)
+        .map_err(|e| plain(malformed(if e == fields::FieldError::Expectation { 417 } else { 400 }, &e)))?;
+
+    // Everybody agrees where it goes: CONNECT, SNI, Host or :authority, and the target.
+    let destination = agree(link, &parts).map_err(plain)?;
+    parts.headers.entry(HOST).or_insert_with(|| destination.text.clone());
+
+    // One canonical path: what rules match and what goes on the wire.
+    let readings = canonical(&mut parts).map_err(plain)?;
+    if let Some(entered) = entered {
+        entered.agreed(&parts, &destination);
+    }
+    if destination.is_own() {
+        return super::own::answer(link, &parts, entered).await.map_err(plain);
+    }
+    let mut exchange =
+        Exchange { link, parts, destination, words: taken.words, upgrade: taken.upgrade, entered };
+
+    // What must be known of the body? Usually nothing: it stays a stream.
+    let rules = link.gate.services.rules.load_full();
+    let caller = Caller { agent: &link.known.agent, source: link.source };
+    let need = rules.need(&exchange.head(&readings), &caller);
+    let (taken, decoded) = inspect(&exchange, body, need).await.map_err(|r| exchange.refuse(r, None))?;
+
+    // The ruling.
+    let head = exchange.head(&readings);
+    let ruling = rules.evaluate(&head, &caller, &decoded, Timestamp::now(), &link.gate.services.rates);
+    let rule = rule_name(&ruling.basis);
+    let metrics = &link.gate.services.metrics;
+    match ruling.verdict {
+        Verdict::Pass => {
+            metrics.passed.inc();
+            let would_have = ruling.would_have.map(|(verdict, _)| verdict);
+            exchange.note(|record| {
+                (record.verdict, record.rule, record.would_have) =
+                    (Some(Verdict::Pass), Some(rule), would_have);
+            });
+            let (outgoing, sent) = taken.outgoing();
+            forward(&mut exchange, outgoing, sent).await.map_err(plain)
+        }
+        Verdict::Deny => {
+            metrics.denied.inc();
+            exchange.note(|record| (record.verdict, record.rule) = (Some(Verdict::Deny), Some(rule)));
+            let reply = denied(&ruling.basis);
+            Err(exchange.refuse(reply, taken.read_bytes()))
+        }
+        Verdict::Hold => {
+            metrics.held.inc();
+            let grounds = rules.grounds(&ruling, &head, &caller, &decoded);
+            drop((rules, decoded, readings)); // a request may be held for hours
+            exchange.note(|record| (record.verdict, record.rule) = (Some(Verdict::Hold), Some(rule)));
+            Box::pin(hold(exchange, grounds, taken)).await
+        }
+    }
+}
+
+/// Parks the request; forwards it when, and only when, a release for it is durable.
+async fn hold(
+    mut exchange: Exchange<'_>,
+    grounds: crate::ruling::Grounds,
+    taken: Taken,
+) -> Result<Response<Answer>, Refusal> {
+    let link = exchange.link;
+    let whole = parked::read_whole(&link.gate, taken).await.map_err(|r| exchange.refuse(r, None))?;
+    let bytes = whole.bytes.clone();
+    let words = std::mem::take(&mut exchange.words);
+    let held = Held { link, head: exchange.head(&[]), version: exchange.parts.version, grounds, words };
+    let parked = parked::park(held, &bytes).await;
+    let release = match parked {
+        Ok(release) => release,
+        Err((reply, id)) => {
+            exchange.note(|record| record.hold = id);
+            return Err(exchange.refuse(reply, Some(&bytes)));
+        }
+    };
+    exchange.note(|record| record.hold = Some(release.id().clone()));
+    let dialect = exchange.dialect(Some(&bytes));
+    let sent = Sent::Known(u64::try_from(bytes.len()).unwrap_or_default());
+    // The very bytes that were shown: framed by their length, whatever framing they came in.
+    exchange.parts.headers.remove(CONTENT_LENGTH);
+    if !bytes.is_empty() {
+        exchange.parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+    let outgoing = if bytes.is_empty() { Outgoing::Empty } else { Outgoing::Whole(Some(bytes)) };
+    let response = forward(&mut exchange, outgoing, sent).await.map_err(|mut reply| {
+        reply.message.push_str(" The request may or may not have been carried out; Holdpoint does not send it again. Check before you repeat it.");
+        (reply, dialect)
+    })?; // dropping `release` here records the outcome as ambiguous
+    release.answered(response.status().as_u16());
+    drop(whole);
+    Ok(response)
+}
+
+/// Sends the request to its origin and the origin's answer back. The one way out.
+async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Result<Response<Answer>, Reply> {
+    let link = exchange.link;
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.parts.method.clone();
+    *request.uri_mut() = std::mem::take(&mut exchange.parts.uri);
+    *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
+    if let Some(protocol) = exchange.upgrade.take() {
+        return upgrade::forward(
+            link,
+            &mut exchange.parts,
+            &exchange.destination,
+            request,
+            protocol,
+            exchange.entered,
+        )
+        .await;
+    }
+    let offer = if link.http2 { Alpn::Both } else { Alpn::Http1 };
+    let (response, lease) = exchange
+        .destination
+        .origin
+        .send(request, offer)
+        .await
+        .map_err(|error| upstream_failed(link, &exchange.destination.authority, &error))?;
+    let (mut head, incoming) = response.into_parts();
+    fields::clean_response(&mut head.headers);
+    head.version = if link.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    exchange.note(|record| {
+        record.status = Some(head.status.as_u16());
+        record.end = "client-gone"; // unless the body comes to its end
+    });
+    let idle = link.gate.settings.timeouts.idle;
+    Ok(Response::from_parts(head, Answer::relay(incoming, lease, sent, exchange.entered.take(), idle)))
+}
+
+/// Reads what a rule needs of the body and decodes it. A body over the limit is not judged by its head.
+async fn inspect(
+    exchange: &Exchange<'_>,
+    body: Incoming,
+    need: Need,
+) -> Result<(Taken, decode::Body), Reply> {
+    use http_body::Body as _;
+    if need == Need::None {
+        return Ok((Taken::Stream(body), decode::Body::NotRead));
+    }
+    if body.is_end_stream() {
+        return Ok((Taken::Stream(body), decode::Body::Empty));
+    }
+    let settings = &exchange.link.gate.settings;
+    let limit = settings.limits.inspect_bytes;
+    let mut read = Read::new(body);
+    let too_long = read.announced().is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX))
+        || !read.up_to(limit, settings.timeouts.idle).await.map_err(|e| unread(&e))?;
+    let decoded = if too_long {
+        decode::Body::Unreadable(format!("the body is longer than {limit} bytes (`inspect.max-bytes`)"))
+    } else {
+        let limits =
+            decode::Limits { decoded_bytes_max: limit.saturating_mul(DECODED_FACTOR), ratio_max: RATIO_MAX };
+        decode::body(&exchange.parts.headers, &read.bytes, limits)
+    };
+    Ok((Taken::Read(read), decoded))
+}
+
+/// The destination that everything in the request names.
+fn agree(link: &Link, parts: &Parts) -> Result<Destination, Reply> {
+    if let Some(name) = &link.misdirected {
+        return Err(misdirected(&format!("the TLS handshake named `{name}`")));
+    }
+    let destination = match &link.destination {
+        Some(destination) => destination.clone(),
+        None => asked_for(link, &parts.uri)?,
+    };
+    if let Some(authority) = parts.uri.authority()
+        && !destination.is_named_by(authority.as_str().as_bytes())
+    {
+        return Err(misdirected(&format!("the request target names `{authority}`")));
+    }
+    match parts.headers.get(HOST) {
+        Some(host) if !destination.is_named_by(host.as_bytes()) => Err(misdirected(&format!(
+            "`Host` names `{}`",
+            String::from_utf8_lossy(host.as_bytes()).escape_debug()
+        ))),
+        None if parts.version == Version::HTTP_11 => Err(malformed(400, &"a request needs a `Host` field")),
+        _ => Ok(destination),
+    }
+}
+
+/// The destination of a request in absolute-form (RFC 9112 §3.2.2).
+fn asked_for(link: &Link, uri: &Uri) -> Result<Destination, Reply> {
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(malformed(
+            400,
+            &"this is a proxy: set HTTPS_PROXY to its address, or ask with an absolute URL; people look for the inbox at the control listener",
+        ));
+    };
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(malformed(400, &"`https` goes through CONNECT, not through an absolute URL"));
+    }
+    let authority =
+        Authority::parse(authority.as_str(), Scheme::Http.default_port()).map_err(|e| malformed(400, &e))?;
+    let origin = link.gate.upstreams.origin(Scheme::Http, &authority);
+    Ok(Destination::new(Scheme::Http, authority, origin))
+}
+
+/// Makes the target canonical, in origin-form. Returns its other readings.
+fn canonical(parts: &mut Parts) -> Result<smallvec::SmallVec<[Box<str>; 0]>, Reply> {
+    let raw = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if raw == "*" && parts.method == Method::OPTIONS {
+        return Ok(smallvec::SmallVec::new());
+    }
+    let target = path::canonical(raw).map_err(|e| malformed(400, &e))?;
+    let readings = target.readings;
+    let rewritten = match (&target.path, target.query) {
+        (Cow::Borrowed(_), _) => None,
+        (Cow::Owned(path), None) => Some(path.clone()),
+        (Cow::Owned(path), Some(query)) => Some(format!("{path}?{query}")),
+    };
+    if let Some(text) = rewritten {
+        parts.uri = text.parse().map_err(|_| malformed(400, &"the target is no path"))?;
+    } else if parts.uri.authority().is_some() {
+        let mut uri = std::mem::take(&mut parts.uri).into_parts();
+        (uri.scheme, uri.authority) = (None, None);
+        parts.uri = Uri::from_parts(uri).map_err(|_| malformed(400, &"the target is no path"))?;
+    }
+    Ok(readings)
+}
+
+impl Exchange<'_> {
+    fn head<'h>(&'h self, readings: &'h [Box<str>]) -> Head<'h> {
+        Head {
+            method: &self.parts.method,
+            scheme: self.destination.scheme,
+            authority: &self.destination.authority,
+            path: self.parts.uri.path(),
+            readings,
+            query: self.parts.uri.query(),
+            headers: &self.parts.headers,
+        }
+    }
+
+    fn note(&mut self, write: impl FnOnce(&mut Record)) {
+        if let Some(entered) = self.entered {
+            write(entered.record());
+        }
+    }
+
+    fn dialect(&self, body: Option<&[u8]>) -> Dialect {
+        let host = self.destination.authority.host.as_str();
+        Dialect::of(host, self.parts.uri.path(), &self.parts.headers, body)
+    }
+
+    fn refuse(&self, reply: Reply, body: Option<&[u8]>) -> Refusal {
+        (reply, self.dialect(body))
+    }
+}
+
+impl Taken {
+    /// What goes on: the same bytes, or the stream that nobody touched.
+    fn outgoing(self) -> (Outgoing, Sent) {
+        match self {
+            Self::Stream(body) => Outgoing::stream(body),
+            Self::Read(Read { bytes, rest }) => {
+                debug_assert!(
+                    rest.is_none(),
+                    "a body that was not read whole is unreadable and never passes"
+                );
+                let length = u64::try_from(bytes.len()).unwrap_or_default();
+                (Outgoing::Whole(Some(bytes.freeze())), Sent::Known(length))
+            }
+        }
+    }
+
+    fn read_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Read(read) => Some(&read.bytes),
+        }
+    }
+
+    /// For the hold: what was read, and the rest.
+    pub(super) fn into_read(self) -> Read {
+        match self {
+            Self::Stream(body) => Read::new(body),
+            Self::Read(read) => read,
+        }
+    }
+}
+
+/// Finishes an answer of our own: its record says how the exchange ended.
+fn answer(link: &Link, reply: Reply, dialect: &Dialect, mut entered: Option<Entered>) -> Response<Answer> {
+    let end = reply.end;
+    let response = reply.into_response(dialect, &link.gate.settings.control_url);
+    if let Some(entered) = &mut entered {
+        entered.answered(response.status().as_u16(), end);
+    }
+    response.map(|bytes| Answer::own(bytes, entered))
+}
+
+/// The name of what a ruling rests on, shared.
+fn rule_name(basis: &Basis<'_>) -> Arc<str> {
+    static READ: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/read".into());
+    static WRITE: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/write".into());
+    static UNKNOWN: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/unknown-host".into());
+    match basis {
+        Basis::Rule(rule) | Basis::Unreadable(rule) => Arc::from(rule.id.as_str()),
+        Basis::OtherwiseRead => Arc::clone(&READ),
+        Basis::OtherwiseWrite => Arc::clone(&WRITE),
+        Basis::UnknownHost => Arc::clone(&UNKNOWN),
+    }
+}
+
+/// Says which rule, not how to get round it.
+fn denied(basis: &Basis<'_>) -> Reply {
+    let message = format!(
+        "Denied by rule `{}`. Nothing was sent. Do not repeat the request and do not look for another way to do the same; tell the person you work for.",
+        basis.name()
+    );
+    Reply::new(StatusCode::FORBIDDEN, "denied", "denied", message)
+}
+
+fn malformed(status: u16, why: &dyn std::fmt::Display) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    Reply::new(status, "malformed_request", "malformed", format!("Nothing was sent: {why}."))
+}
+
+fn misdirected(what: &str) -> Reply {
+    let message = format!("Nothing was sent: {what}, but the connection is for another host.");
+    Reply::new(StatusCode::MISDIRECTED_REQUEST, "misdirected_request", "misdirected", message)
+}
+
+pub(super) fn unread(error: &ReadError) -> Reply {
+    Reply::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "body_unread",
+        "client-gone",
+        format!("Nothing was sent: {error}."),
+    )
+}
+
+pub(super) fn upstream_failed(link: &Link, authority: &Authority, error: &UpstreamError) -> Reply {
+    upstream_failed_reply(&link.gate.services.metrics, authority, error)
+}
+
+pub(super) fn upstream_failed_reply(
+    metrics: &Metrics,
+    authority: &Authority,
+    error: &UpstreamError,
+) -> Reply {
+    let (status, code, end) = match error {
+        UpstreamError::Refused(super::destination::Refused::Unresolved(_)) => {
+            (StatusCode::BAD_GATEWAY, "unresolved_host", "upstream-failed")
+        }
+        UpstreamError::Refused(_) => (StatusCode::FORBIDDEN, "address_refused", "address-refused"),
+        UpstreamError::Silent(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream_silent", "upstream-silent"),
+        UpstreamError::Connect(..) | UpstreamError::Handshake(_) | UpstreamError::Broken(_) => {
+            (StatusCode::BAD_GATEWAY, "upstream_failed", "upstream-failed")
+        }
+    };
+    metrics.failed.get_or_create(&Reason { reason: end }).inc();
+    let mut message = format!("`{authority}` could not be reached: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    message.push('.');
+    Reply::new(status, code, end, message)
+}
+
+/// Decoded bodies may be so many times the inspection limit …
+const DECODED_FACTOR: usize = 8;
+/// … and so many times their coded size.
+const RATIO_MAX: usize = 100;

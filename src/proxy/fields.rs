@@ -1,0 +1,261 @@
+//! Header fields that end at a proxy (RFC 9110 §7.6.1), and those that are for Holdpoint.
+
+use crate::hold::AgentWords;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+
+/// What a pass over the fields of a request found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    hop_by_hop: bool,
+    ours: bool,
+    expect: bool,
+    upgrade: bool,
+    host: u8,
+    content_type: u8,
+    content_length: u8,
+}
+
+/// A request that no well-meaning client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FieldError {
+    #[error("there is more than one `{0}` field")]
+    Repeated(&'static str),
+    #[error("`Connection` names a field that must not end here: `{0}`")]
+    Connection(&'static str),
+    #[error("an expectation other than `100-continue` cannot be met")]
+    Expectation,
+}
+
+/// What was taken off a request.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) words: AgentWords,
+    /// The protocol that the client wants to change to, unless it is HTTP/2 (h2c is a way around a proxy).
+    pub(super) upgrade: Option<HeaderValue>,
+}
+
+/// Looks at every field once; nothing is allocated.
+pub(super) fn look(headers: &HeaderMap) -> Found {
+    let mut found = Found::default();
+    for name in headers.keys() {
+        if *name == HOST {
+            found.host = count(headers, name);
+        } else if *name == CONTENT_TYPE {
+            found.content_type = count(headers, name);
+        } else if *name == CONTENT_LENGTH {
+            found.content_length = count(headers, name);
+        } else if *name == EXPECT {
+            found.expect = true;
+        } else if *name == UPGRADE {
+            (found.upgrade, found.hop_by_hop) = (true, true);
+        } else if *name == CONNECTION
+            || *name == TE
+            || *name == TRANSFER_ENCODING
+            || *name == PROXY_AUTHORIZATION
+            || *name == PROXY_AUTHENTICATE
+        {
+            found.hop_by_hop = true;
+        } else {
+            match name.as_str().as_bytes() {
+                [b'h', b'o', b'l', b'd', b'p', b'o', b'i', b'n', b't', b'-', ..] => found.ours = true,
+                b"keep-alive" | b"proxy-connection" => found.hop_by_hop = true,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Takes off a request what must not go on. Fields stay as they are when there is nothing to take.
+///
+/// # Errors
+/// See [`FieldError`].
+pub(super) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, FieldError> {
+    for (times, name) in
+        [(found.host, "Host"), (found.content_type, "Content-Type"), (found.content_length, "Content-Length")]
+    {
+        if times > 1 {
+            return Err(FieldError::Repeated(name));
+        }
+    }
+    let mut taken = Taken::default();
+    if found.expect {
+        if !headers.get_all(EXPECT).iter().all(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            return Err(FieldError::Expectation);
+        }
+        headers.remove(EXPECT); // answered by us, once the body is wanted
+    }
+    if found.upgrade {
+        taken.upgrade = headers
+            .get(UPGRADE)
+            .filter(|protocol| !protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2c"))
+            .filter(|_| names_upgrade(headers))
+            .cloned();
+    }
+    if found.hop_by_hop {
+        strip(headers)?;
+    }
+    if found.ours {
+        taken.words = words(headers);
+    }
+    if let Some(trace) = headers.get("traceparent").and_then(text) {
+        taken.words.traceparent = Some(trace); // kept on the request as well
+    }
+    Ok(taken)
+}
+
+/// Takes off a response what ends here.
+pub(super) fn clean_response(headers: &mut HeaderMap) {
+    let found = look(headers);
+    if found.hop_by_hop && strip(headers).is_err() {
+        // Only the fields by name remain to be taken off.
+        headers.remove(CONNECTION);
+    }
+}
+
+fn strip(headers: &mut HeaderMap) -> Result<(), FieldError> {
+    let mut named: Vec<HeaderName> = Vec::new();
+    for value in headers.get_all(CONNECTION) {
+        for token in value.as_bytes().split(|b| *b == b',') {
+            let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
+            if let Some(kept) = NEVER_HOP_BY_HOP.iter().find(|kept| **kept == name.as_str()) {
+                return Err(FieldError::Connection(kept));
+            }
+            named.push(name);
+        }
+    }
+    for name in named {
+        headers.remove(name);
+    }
+    let trailers = headers.get_all(TE).iter().any(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    for name in HOP_BY_HOP {
+        headers.remove(*name);
+    }
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers")); // gRPC servers insist on it
+    }
+    Ok(())
+}
+
+/// The agent's words, off the request.
+fn words(headers: &mut HeaderMap) -> AgentWords {
+    let words = AgentWords {
+        reason: headers.get("holdpoint-reason").and_then(text),
+        session: headers.get("holdpoint-session").and_then(text),
+        traceparent: None,
+    };
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("holdpoint-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    words
+}
+
+fn text(value: &HeaderValue) -> Option<String> {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let cut: String = text.trim().chars().take(WORDS_CHARACTERS_MAX).collect();
+    (!cut.is_empty()).then_some(cut)
+}
+
+fn names_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+}
+
+fn count(headers: &HeaderMap, name: &HeaderName) -> u8 {
+    u8::try_from(headers.get_all(name).iter().take(2).count()).unwrap_or(u8::MAX)
+}
+
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Framing, routing and meaning: a `Connection` field that names one of these wants it lost on the way.
+const NEVER_HOP_BY_HOP: &[&str] = &[
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "if-match",
+    "transfer-encoding",
+    "x-amz-target",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+const WORDS_CHARACTERS_MAX: usize = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(n, v)| (HeaderName::from_bytes(n.as_bytes()).unwrap(), HeaderValue::from_str(v).unwrap()))
+            .fold(HeaderMap::new(), |mut m, (n, v)| {
+                m.append(n, v);
+                m
+            })
+    }
+
+    #[track_caller]
+    fn taken(fields: &[(&str, &str)]) -> Result<(HeaderMap, Taken), FieldError> {
+        let mut headers = map(fields);
+        let found = look(&headers);
+        let taken = take(&mut headers, &found)?;
+        Ok((headers, taken))
+    }
+
+    #[test]
+    fn what_ends_here_ends_here() {
+        let (left, taken) = taken(&[
+            ("host", "a.test"),
+            ("connection", "keep-alive, X-Secret-Hop"),
+            ("x-secret-hop", "1"),
+            ("keep-alive", "5"),
+            ("proxy-authorization", "Basic eA=="),
+            ("holdpoint-reason", " clean up  "),
+            ("holdpoint-anything", "x"),
+            ("te", "trailers"),
+            ("expect", "100-Continue"),
+            ("x-kept", "1"),
+        ])
+        .unwrap();
+        let mut names: Vec<&str> = left.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["host", "te", "x-kept"]);
+        assert_eq!(taken.words.reason.as_deref(), Some("clean up"));
+    }
+
+    #[test]
+    fn what_no_client_means_is_refused() {
+        assert_eq!(taken(&[("host", "a"), ("host", "b")]).unwrap_err(), FieldError::Repeated("Host"));
+        assert_eq!(taken(&[("connection", "Host")]).unwrap_err(), FieldError::Connection("host"));
+        assert_eq!(taken(&[("expect", "something")]).unwrap_err(), FieldError::Expectation);
+    }
+
+    #[test]
+    fn upgrades_are_found_but_never_h2c() {
+        let web = taken(&[("connection", "Upgrade"), ("upgrade", "websocket")]).unwrap().1;
+        assert_eq!(web.upgrade.unwrap(), "websocket");
+        assert!(taken(&[("connection", "Upgrade"), ("upgrade", "h2c")]).unwrap().1.upgrade.is_none());
+        assert!(taken(&[("upgrade", "websocket")]).unwrap().1.upgrade.is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! How long a client waits inline: less than it waits before it gives up.
+
+use super::settings::Patience;
+use http::HeaderMap;
+use http::header::USER_AGENT;
+use std::time::Duration;
+
+/// The patience of the client that sent these fields, at most `cap`.
+///
+/// What the client announces (`x-stainless-timeout`, seconds) counts with four fifths; else the time-outs that
+/// clients are known for, by `User-Agent`; else the configuration's.
+pub(super) fn patience(headers: &HeaderMap, settings: &Patience, cap: Option<Duration>) -> Duration {
+    let own = announced(headers).or_else(|| known(headers, settings));
+    let own = own.or(settings.at_most).unwrap_or(UNKNOWN);
+    [cap, settings.at_most].into_iter().flatten().fold(own, Duration::min)
+}
+
+fn announced(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
+    let seconds =
+        if seconds.is_finite() { (seconds * 0.8).clamp(0.0, ANNOUNCED_SECONDS_MAX) } else { return None };
+    Some(Duration::from_secs_f64(seconds))
+}
+
+fn known(headers: &HeaderMap, settings: &Patience) -> Option<Duration> {
+    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    if let Some((_, patience)) = settings.by_client.iter().find(|(glob, _)| glob.is_match(agent)) {
+        return Some(*patience);
+    }
+    let agent = agent.to_ascii_lowercase();
+    TABLE.iter().find(|(word, _)| agent.contains(word)).map(|(_, seconds)| Duration::from_secs(*seconds))
+}
+
+/// Measured time-outs of clients, less a fifth or more.
+const TABLE: &[(&str, u64)] = &[
+    ("python-httpx", 4),
+    ("pygithub", 12),
+    ("slackclient", 25),
+    ("slack_sdk", 25),
+    ("botocore", 45),
+    ("boto3", 45),
+    ("aws-cli", 45),
+    ("modelcontextprotocol", 45),
+    ("mcp", 45),
+    ("go-http-client", 120),
+    ("curl/", 120),
+    ("git/", 120),
+    ("kubectl", 120),
+];
+const UNKNOWN: Duration = Duration::from_secs(30);
+const ANNOUNCED_SECONDS_MAX: f64 = 600.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn waits(fields: &[(&'static str, &str)], settings: &Patience, cap: Option<u64>, seconds: u64) {
+        let headers = fields.iter().map(|(n, v)| ((*n).parse().unwrap(), v.parse().unwrap())).collect();
+        assert_eq!(patience(&headers, settings, cap.map(Duration::from_secs)).as_secs(), seconds);
+    }
+
+    #[test]
+    fn by_what_it_says_then_by_what_it_is() {
+        let none = Patience::default();
+        waits(&[("x-stainless-timeout", "600"), ("user-agent", "OpenAI/Python 3.5")], &none, None, 480);
+        waits(&[("x-stainless-timeout", "NaN")], &none, None, 30);
+        waits(&[("user-agent", "python-httpx/0.28.1")], &none, None, 4);
+        waits(&[("user-agent", "curl/8.5")], &none, Some(60), 60);
+        waits(&[], &none, None, 30);
+        let glob = globset::Glob::new("my*bot/*").unwrap().compile_matcher();
+        let mine = Patience {
+            at_most: Some(Duration::from_secs(90)),
+            by_client: vec![(glob, Duration::from_secs(7))],
+        };
+        waits(&[("user-agent", "my-other-bot/1.0")], &mine, None, 7);
+        waits(&[("user-agent", "strange/1.0")], &mine, None, 90);
+        waits(&[("user-agent", "curl/8.5")], &mine, None, 90);
+        let zero = Patience { at_most: Some(Duration::ZERO), by_client: vec![] };
+        waits(&[("user-agent", "curl/8.5")], &zero, Some(60), 0);
+    }
+}

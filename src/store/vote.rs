@@ -1,0 +1,195 @@
+//! Voting: one transaction judges the vote by what it sees, records it, and takes the decision it makes.
+
+use super::key::Keys;
+use super::park::later;
+use super::release::{HOLDPOINT, end};
+use super::writer::Tx;
+use super::{Store, StoreError, holds, reviewers};
+use crate::approval::{Choice, Refusal, Reviewer, Tally, Vote, judge};
+use crate::audit::EventKind;
+use crate::hold::{Hold, HoldId, HoldState, VoteRecord};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a vote led to.
+#[derive(Debug)]
+pub(crate) enum Ballot {
+    /// Counted, now or before: the hold as it stands.
+    Recorded(Box<Hold>),
+    Refused(Refusal),
+    NoSuchHold,
+}
+
+impl Store {
+    pub(crate) async fn vote(
+        &self,
+        id: &HoldId,
+        reviewer: &Reviewer,
+        vote: Vote,
+        solo_now: bool,
+        approval_life: Duration,
+    ) -> Result<Ballot, StoreError> {
+        let keys = Arc::clone(&self.keys);
+        let (id, reviewer) = (id.clone(), reviewer.clone());
+        self.queue
+            .write(move |tx| {
+                Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, solo_now, approval_life).await })
+            })
+            .await
+    }
+}
+
+async fn cast(
+    tx: &mut Tx,
+    keys: &Keys,
+    id: &HoldId,
+    reviewer: Reviewer,
+    vote: Vote,
+    solo_now: bool,
+    approval_life: Duration,
+) -> Result<Ballot, StoreError> {
+    let Some((seq, mut hold)) = holds::load(&mut tx.conn, keys, id).await? else {
+        return Ok(Ballot::NoSuchHold);
+    };
+    let Some(reviewer) = reviewers::current(&mut tx.conn, &reviewer).await? else {
+        return refuse(tx, &hold, &reviewer, &vote, Refusal::NotAReviewer).await;
+    };
+    let voted = hold.votes.iter().any(|v| v.person == reviewer.person && v.vote == vote.choice);
+    if voted && vote.digest == hold.digest {
+        return Ok(Ballot::Recorded(Box::new(hold)));
+    }
+    let owners = holds::owners(&mut tx.conn, hold.agent_id).await?;
+    let tally = match judge(&hold, &owners, solo_now, &reviewer, &vote, tx.now) {
+        Ok(tally) => tally,
+        Err(refusal) => {
+            if refusal == Refusal::Expired {
+                end(tx, id, hold.state, HoldState::Expired).await?;
+            }
+            return refuse(tx, &hold, &reviewer, &vote, refusal).await;
+        }
+    };
+    if vote.choice == Choice::Approve {
+        // Nobody approves what is no longer what was parked.
+        holds::body(&mut tx.conn, keys, seq, &hold).await?;
+    }
+    record(tx, seq, &mut hold, &reviewer, vote, &tally).await?;
+    decide(tx, &mut hold, &tally, approval_life).await?;
+    Ok(Ballot::Recorded(Box::new(hold)))
+}
+
+async fn refuse(
+    tx: &mut Tx,
+    hold: &Hold,
+    reviewer: &Reviewer,
+    vote: &Vote,
+    refusal: Refusal,
+) -> Result<Ballot, StoreError> {
+    let detail = json!({
+        "digest": vote.digest,
+        "vote": vote.choice,
+        "channel": vote.channel,
+        "groups": reviewer.groups,
+        "why": refusal.to_string(),
+    });
+    let actor = format!("person:{}", reviewer.person);
+    tx.record(EventKind::HoldVoteRefused, actor, Some(hold.id.as_str()), detail).await?;
+    Ok(Ballot::Refused(refusal))
+}
+
+async fn record(
+    tx: &mut Tx,
+    seq: i64,
+    hold: &mut Hold,
+    reviewer: &Reviewer,
+    vote: Vote,
+    tally: &Tally,
+) -> Result<(), StoreError> {
+    let missing = if let Tally::Open { missing } = tally { *missing } else { 0 };
+    let channel = json!(vote.channel);
+    sqlx::query(
+        "INSERT INTO votes (hold, person, choice, groups, reason, channel, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(seq)
+    .bind(reviewer.person.to_string())
+    .bind(vote.choice.as_str())
+    .bind(json!(reviewer.groups).to_string())
+    .bind(&vote.reason)
+    .bind(channel.as_str())
+    .bind(tx.now.as_millisecond())
+    .execute(&mut tx.conn)
+    .await?;
+    let detail = json!({
+        "digest": vote.digest,
+        "vote": vote.choice,
+        "reason": vote.reason,
+        "channel": vote.channel,
+        "groups": reviewer.groups,
+        "missing": missing,
+        "solo": hold.solo,
+    });
+    let actor = format!("person:{}", reviewer.person);
+    tx.record(EventKind::HoldVoted, actor, Some(hold.id.as_str()), detail).await?;
+    hold.votes.push(VoteRecord {
+        person: reviewer.person.clone(),
+        groups: reviewer.groups.iter().cloned().collect(),
+        vote: vote.choice,
+        reason: vote.reason,
+        channel: vote.channel,
+        at: tx.now,
+    });
+    Ok(())
+}
+
+/// The state that follows from the tally, compare-and-set on the version that was judged.
+async fn decide(
+    tx: &mut Tx,
+    hold: &mut Hold,
+    tally: &Tally,
+    approval_life: Duration,
+) -> Result<(), StoreError> {
+    let (state, event) = match tally {
+        Tally::Open { .. } => (HoldState::Pending, None),
+        Tally::Approved => (HoldState::Approved, Some(EventKind::HoldApproved)),
+        Tally::Denied => (HoldState::Denied, Some(EventKind::HoldDenied)),
+    };
+    let now = tx.now.as_millisecond();
+    let approval_ends = (state == HoldState::Approved).then(|| later(tx.now, approval_life));
+    let changed = match event {
+        None => sqlx::query("UPDATE holds SET version = version + 1 WHERE id = ? AND version = ?")
+            .bind(hold.id.as_str())
+            .bind(hold.version),
+        Some(_) => sqlx::query(
+            "UPDATE holds SET state = ?1, version = version + 1, decided_at = ?2, approval_expires_at = ?3,
+                 due_at = ?3, ended_at = iif(?1 = 'denied', ?2, NULL)
+             WHERE id = ?4 AND version = ?5 AND state = 'pending'",
+        )
+        .bind(state.as_str())
+        .bind(now)
+        .bind(approval_ends.map(|at| at.as_millisecond()))
+        .bind(hold.id.as_str())
+        .bind(hold.version),
+    }
+    .execute(&mut tx.conn)
+    .await?
+    .rows_affected();
+    if changed != 1 {
+        return Err(StoreError::Damaged(format!("hold `{}`", hold.id)));
+    }
+    hold.version += 1;
+    let Some(event) = event else { return Ok(()) };
+    hold.state = state;
+    hold.decided_at = Some(tx.now);
+    hold.approval_expires_at = approval_ends;
+    let by: Vec<_> = hold.votes.iter().map(|v| json!({ "person": v.person, "vote": v.vote })).collect();
+    let detail = json!({
+        "digest": hold.digest,
+        "by": by,
+        "solo": hold.solo,
+        "waited_ms": now.saturating_sub(hold.created_at.as_millisecond()),
+    });
+    // The actor is whose vote tipped it; all who voted stand in the detail.
+    let actor = hold.votes.last().map_or_else(|| HOLDPOINT.to_owned(), |v| format!("person:{}", v.person));
+    tx.record(event, actor, Some(hold.id.as_str()), detail).await?;
+    Ok(())
+}

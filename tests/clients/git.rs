@@ -1,0 +1,118 @@
+//! git over smart HTTP: clone, fetch and push.
+
+use super::support::{Origin, Setup, TestAuthority};
+use super::{REASON, Scene, shown, succeeded};
+use std::path::Path;
+use std::process::Command;
+
+const RULES: &str = r#"
+pack: test
+rules:
+  - id: push
+    when: { method: POST, path: "/git/**/git-receive-pack" }
+    verdict: hold
+    why: A push changes what others build.
+    examples:
+      hold: [ "POST https://api.test/git/site.git/git-receive-pack" ]
+      pass: [ "POST https://api.test/git/site.git/git-upload-pack" ]
+  - id: announced-push
+    when: { path: "/git/locked.git/info/refs", query: { service: git-receive-pack } }
+    verdict: hold
+    why: This repository is looked after.
+    examples:
+      hold: [ "GET https://api.test/git/locked.git/info/refs?service=git-receive-pack" ]
+      pass: [ "GET https://api.test/git/locked.git/info/refs?service=git-upload-pack" ]
+"#;
+
+async fn scene() -> Scene {
+    let authority = TestAuthority::new("Test roots");
+    let origin = Origin::tls(&authority, &["api.test"]).await;
+    let scene = Scene::around(&authority, origin, |setup: Setup| setup.rules(RULES)).await;
+    let root = scene.home.path().join("origin");
+    for name in ["site.git", "locked.git"] {
+        git(
+            scene.home.path(),
+            &["init", "--quiet", "--bare", "--initial-branch=main", root.join(name).to_str().unwrap()],
+        );
+    }
+    let seed = scene.home.path().join("seed");
+    git(scene.home.path(), &["init", "--quiet", "--initial-branch=main", "seed"]);
+    std::fs::write(seed.join("file"), "one\n").unwrap();
+    // Larger than git's post buffer, so that the push is chunked.
+    std::fs::write(seed.join("large"), incompressible(3 << 20)).unwrap();
+    git(&seed, &["add", "."]);
+    git(&seed, &["commit", "--quiet", "-m", "one"]);
+    for name in ["site.git", "locked.git"] {
+        git(&seed, &["push", "--quiet", root.join(name).to_str().unwrap(), "main"]);
+    }
+    scene.origin.serve_git(&root);
+    scene
+}
+
+#[tokio::test]
+async fn clone_passes_and_push_is_held() {
+    let scene = scene().await;
+    let url = "https://api.test/git/site.git";
+    succeeded(&scene.client(&["git", "clone", "--quiet", url, "work"]).await);
+    let work = scene.home.path().join("work");
+    assert_eq!(std::fs::read(work.join("file")).unwrap(), b"one\n");
+    assert!(scene.origin.seen().iter().any(|s| s.field("user-agent").is_some_and(|a| a.starts_with("git/"))));
+
+    std::fs::write(work.join("large"), incompressible(2 << 20)).unwrap();
+    git(&work, &["commit", "--quiet", "-am", "two"]);
+    let push = ["git", "-C", "work", "push", "--quiet", "origin", "main"];
+    let (output, hold) = scene.approved(&push).await;
+    succeeded(&output);
+    assert_eq!(hold["url"], "https://api.test/git/site.git/git-receive-pack");
+    let bare = scene.home.path().join("origin/site.git");
+    assert_eq!(git(&bare, &["rev-parse", "main"]), git(&work, &["rev-parse", "HEAD"]));
+
+    std::fs::write(work.join("file"), "three\n").unwrap();
+    git(&work, &["commit", "--quiet", "-am", "three"]);
+    let before = git(&bare, &["rev-parse", "main"]);
+    let output = scene.denied(&push).await;
+    assert!(!output.status.success());
+    assert!(shown(&output).contains("403"), "{}", shown(&output));
+    assert_eq!(git(&bare, &["rev-parse", "main"]), before, "nothing was pushed");
+}
+
+/// git shows the text of an answer to its first request: there the reason is seen.
+#[tokio::test]
+async fn a_denied_push_says_why() {
+    let scene = scene().await;
+    succeeded(&scene.client(&["git", "clone", "--quiet", "https://api.test/git/locked.git", "work"]).await);
+    let work = scene.home.path().join("work");
+    std::fs::write(work.join("file"), "two\n").unwrap();
+    git(&work, &["commit", "--quiet", "-am", "two"]);
+    let output = scene.denied(&["git", "-C", "work", "push", "origin", "main"]).await;
+    assert!(!output.status.success());
+    let shown = shown(&output);
+    assert!(shown.contains("403") && shown.contains(REASON), "{shown}");
+}
+
+/// Runs git here and now, without the proxy; returns what it prints.
+fn git(folder: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=Tester", "-c", "user.email=tester@api.test", "-c", "commit.gpgsign=false"])
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .expect("git is there");
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Bytes that zlib cannot shorten, the same every time (xorshift).
+fn incompressible(size: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15u64 ^ size as u64;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    })
+    .take(size)
+    .collect()
+}
