@@ -71,7 +71,7 @@ fn sha256(path: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_record_is_one_line_and_its_query_is_not_shown() {
+async fn a_record_is_one_line_and_shows_no_secret() {
     let folder = TempDir::new().unwrap();
     let log = open(folder.path());
     let mut place = log.traffic.reserve(record("/v1/refunds?token=secret")).await.unwrap();
