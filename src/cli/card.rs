@@ -239,3 +239,85 @@ fn span(from: Timestamp, to: Timestamp) -> String {
         _ => format!("{}d", seconds / 86_400),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn now() -> Timestamp {
+        "2026-11-20T10:01:30Z".parse().unwrap()
+    }
+
+    fn hold() -> serde_json::Value {
+        json!({
+            "id": "hp_0123456789ab", "version": 1, "state": "pending", "digest": format!("sha256:{}", "ab".repeat(32)),
+            "agent": "ci", "owners": ["alice"], "method": "POST", "url": "https://api.stripe.com/v1/refunds",
+            "host": "api.stripe.com", "risk": "high", "rule": "stripe/large-refund", "why": "Money leaves.",
+            "summary": "Refund 500.00 USD", "solo": false,
+            "created_at": "2026-11-20T10:00:00Z", "expires_at": "2026-11-20T11:00:00Z",
+            "requests": 2, "approvals": { "needed": 2, "have": 1 }, "waiting": 1,
+            "source": "10.0.0.7",
+            "request": {
+                "method": "POST", "url": "https://api.stripe.com/v1/refunds", "host": "api.stripe.com",
+                "http_version": "HTTP/1.1",
+                "headers": [{ "name": "authorization", "value": "Bearer …4242", "redacted": true }],
+                "body": { "encoding": "utf-8", "content": "amount=50000\ncharge=ch_1\n" },
+                "body_bytes": 25, "body_sha256": "00"
+            },
+            "matched": [{ "field": "body./amount", "value": "50000" }],
+            "review": { "approvals": 2, "from": [], "each": [] }, "ruleset": "00",
+            "words": { "reason": "the customer asked", "session": null, "traceparent": null },
+            "votes": [{ "person": "bob", "groups": [], "vote": "approve", "reason": "ok", "channel": "web",
+                        "at": "2026-11-20T10:01:00Z" }],
+            "outcome": null, "may_approve": false, "refusal": "you have voted already"
+        })
+    }
+
+    #[test]
+    fn a_hold_is_shown_whole() {
+        let detail: Detail = serde_json::from_value(hold()).unwrap();
+        insta::assert_snapshot!(detail.text(now()));
+        insta::assert_snapshot!(detail.summary.one_line());
+    }
+
+    /// Every text that an agent writes, full of what moves cursors, colours screens and turns text round.
+    #[test]
+    fn nothing_that_an_agent_wrote_steers_the_terminal() {
+        const EVIL: &str = "a\u{1b}[2J\u{1b}]0;x\u{7}\r\u{8}\u{202e}\u{200b}\u{9b}31m\tb";
+        let mut value = hold();
+        for pointer in [
+            "/agent",
+            "/method",
+            "/url",
+            "/rule",
+            "/why",
+            "/summary",
+            "/request/headers/0/name",
+            "/request/headers/0/value",
+            "/request/http_version",
+            "/request/body/content",
+            "/matched/0/field",
+            "/matched/0/value",
+            "/words/reason",
+            "/votes/0/person",
+            "/votes/0/reason",
+            "/owners/0",
+        ] {
+            *value.pointer_mut(pointer).unwrap() = json!(EVIL);
+        }
+        value["words"]["session"] = json!(EVIL);
+        let detail: Detail = serde_json::from_value(value).unwrap();
+        let shown =
+            [detail.text(now()), detail.summary.one_line(), detail.summary.cells(now()).join(" ")].concat();
+        let steers =
+            |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || "\u{202e}\u{200b}".contains(c);
+        assert!(!shown.contains(steers), "{}", shown.escape_debug());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_counted() {
+        let body = Body { encoding: "base64".to_owned(), content: "AAEC".to_owned() };
+        assert_eq!(body.text(), "(3 bytes that are no text; base64)\nAAEC");
+    }
+}

@@ -1,17 +1,20 @@
 //! A small HTTP client: one request, one connection. Plain to the control listener itself, TLS to whatever
 //! stands before it.
 
+use crate::tls::{Alpn, Trust, TrustError, provider};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 /// Where to send requests: `http://127.0.0.1:8081`, `https://holdpoint.example.com`.
@@ -29,6 +32,8 @@ pub(super) struct Endpoint {
 pub(super) enum ClientError {
     #[error("no connection")]
     Connect(#[source] std::io::Error),
+    #[error("the machine's trust store cannot be used")]
+    Trust(#[from] TrustError),
     #[error("the connection broke")]
     Exchange(#[from] hyper::Error),
     #[error("no answer within {} s", WAIT_MAX.as_secs())]
@@ -69,7 +74,11 @@ impl Endpoint {
         if !self.tls {
             return exchange(socket, request).await;
         }
-        Err(ClientError::Connect(std::io::Error::new(std::io::ErrorKind::Unsupported, "https")))
+        let name = ServerName::try_from(self.host.clone()).map_err(|error| {
+            ClientError::Connect(std::io::Error::new(std::io::ErrorKind::InvalidInput, error))
+        })?;
+        let connector = TlsConnector::from(Trust::new(&[], &provider())?.config(Alpn::Http1));
+        exchange(connector.connect(name, socket).await.map_err(ClientError::Connect)?, request).await
     }
 }
 

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
@@ -31,8 +32,8 @@ enum Command {
     /// List holds, newest first
     List {
         /// pending, approved, released, denied, expired, withdrawn, or all
-        #[arg(long, default_value = "pending", value_parser = state)]
-        state: Option<HoldState>,
+        #[arg(long, default_value = "pending")]
+        state: States,
         /// Only of this agent
         #[arg(long)]
         agent: Option<String>,
@@ -90,14 +91,14 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
 }
 
 fn query(
-    state: Option<HoldState>,
+    states: States,
     agent: Option<String>,
     rule: Option<String>,
     text: Option<String>,
     limit: Option<u32>,
 ) -> String {
     let pairs = [
-        ("state", state.map(|s| s.as_str().to_owned())),
+        ("state", states.0.map(|s| s.as_str().to_owned())),
         ("agent", agent),
         ("rule", rule),
         ("q", text),
@@ -223,8 +224,16 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> anyhow::Result<T> {
     serde_json::from_value(value).context("the answer is not what this version of Holdpoint expects")
 }
 
-fn state(text: &str) -> Result<Option<HoldState>, String> {
-    if text == "all" { Ok(None) } else { text.parse().map(Some) }
+/// One state, or `all` of them.
+#[derive(Debug, Clone, Copy)]
+struct States(Option<HoldState>);
+
+impl FromStr for States {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" { Ok(Self(None)) } else { text.parse().map(|state| Self(Some(state))) }
+    }
 }
 
 /// Between the end of an event stream and the next.

@@ -1,7 +1,9 @@
 //! `holdpoint serve`: runs the server and says what to do next.
 
-use super::server_file::ServerFile;
-use crate::config::{self, Config};
+use super::api::operator_token_path;
+use super::server_file::{self, ServerFile};
+use super::trust::{self, Java};
+use crate::config::Config;
 use crate::server::Server;
 use crate::telemetry;
 use anyhow::Context as _;
@@ -15,6 +17,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let server = Server::start(&config).await?;
     let file = ServerFile::write(&config, server.listen(), server.control())
         .context("the server's addresses cannot be written to the data folder")?;
+    if let Err(error) = trust::prepare(&config, Java::No) {
+        // Served all the same: the files may be kept up to date by somebody else.
+        tracing::warn!("`holdpoint run` may fail: {error:#}");
+    }
     let link = if config.solo { Some(operator(&server, &config).await?) } else { None };
     super::out::line(&welcome(&server, &config, link.as_deref()))?;
     if config.solo {
@@ -30,7 +36,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 /// In solo mode the person at this machine needs no set-up: an account, its token in a file for the commands,
 /// and a login link for the browser. Returns the link.
 async fn operator(server: &Server, config: &Config) -> anyhow::Result<String> {
-    let token_file = config.store.data.join(OPERATOR_TOKEN_FILE);
+    let token_file = operator_token_path(config);
     let reviewers = server.reviewers();
     let known = match std::fs::read_to_string(&token_file) {
         Ok(token) => reviewers.by_token(token.trim()).await?.is_some(),
@@ -40,13 +46,7 @@ async fn operator(server: &Server, config: &Config) -> anyhow::Result<String> {
         let token = reviewers.add(OPERATOR, &[]).await?;
         write_secret(&token_file, &token).context("the operator's token cannot be written")?;
     }
-    let secret = reviewers.login_link(OPERATOR).await?;
-    let base = config
-        .control
-        .url
-        .clone()
-        .unwrap_or_else(|| format!("http://{}", config::reachable(server.control())));
-    Ok(format!("{base}/login?link={secret}"))
+    super::reviewers::login_link(config, reviewers, OPERATOR).await
 }
 
 fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
@@ -59,32 +59,54 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     std::fs::rename(&fresh, path)
 }
 
+/// What to do next: a few aligned lines.
 fn welcome(server: &Server, config: &Config, link: Option<&str>) -> String {
+    let holdpoint = command_line(config);
     let mut text = format!("Holdpoint {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
     let mut row = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<16} {value}"); // writing to a String cannot fail
     };
-    row("Start an agent", "holdpoint run -- COMMAND");
+    row("Start an agent", &format!("{holdpoint} run -- COMMAND"));
     match link {
-        Some(link) => row("Open the inbox", &format!("{link}  (once, within 15 minutes)")),
-        None => row(
-            "Open the inbox",
-            &config.control.url.clone().unwrap_or_else(|| format!("http://{}", server.control())),
-        ),
+        Some(link) => row("Open the inbox", &format!("{link}   (works once, for 15 minutes)")),
+        None => row("Open the inbox", &server_file::control_url(config)),
     }
-    row("Trust the CA", &server.certificate().display().to_string());
-    row("Agents connect", &server.listen().to_string());
+    row("Agents connect", &format!("http://{}", server.listen()));
+    row("The CA to trust", &server.certificate().display().to_string());
     if link.is_some() {
-        row(
-            "Solo mode",
-            "you approve your own agents' calls; add a reviewer with `holdpoint reviewers add NAME --group G`, then set `solo: false`",
-        );
+        row("A new link", &format!("{holdpoint} reviewers link {OPERATOR}"));
+        row("SOLO MODE", "you review the calls of your own agents; nobody else checks");
     } else {
-        row("Reviewers", "holdpoint reviewers add NAME --group GROUP");
+        row("Enrol an agent", &format!("{holdpoint} agents add NAME --owner PERSON"));
+        row("Add a reviewer", &format!("{holdpoint} reviewers add NAME --group GROUP"));
     }
     text
 }
 
+/// How this program is called from the current folder, with this configuration.
+fn command_line(config: &Config) -> String {
+    let program = std::env::current_exe().ok().map_or_else(|| "holdpoint".to_owned(), |path| shortest(&path));
+    match &config.file {
+        Some(file) if file != Path::new(super::DEFAULT_FILE) => {
+            format!("{program} --config {}", file.display())
+        }
+        _ => program,
+    }
+}
+
+/// The bare name when the PATH finds it, else the path from the current folder.
+fn shortest(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default();
+    let found = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+    });
+    if found.is_some_and(|found| std::fs::canonicalize(found).is_ok_and(|found| found == program)) {
+        return name.to_string_lossy().into_owned();
+    }
+    let here = std::env::current_dir().ok();
+    let near = here.and_then(|here| program.strip_prefix(here).ok());
+    near.unwrap_or(program).display().to_string()
+}
+
 /// The account of whoever runs Holdpoint alone.
 const OPERATOR: &str = "operator";
-pub(super) const OPERATOR_TOKEN_FILE: &str = "operator.token";
