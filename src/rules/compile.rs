@@ -13,8 +13,8 @@ use std::collections::HashMap;
 /// Everything that is wrong, at once, in the order of files and lines.
 pub(super) fn compile(sources: &[Source], settings: &Settings) -> Result<RuleSet, Report> {
     let mut files: Vec<RuleFile> = sources.iter().map(RuleFile::read).collect();
-    let places = refuse_duplicates(&mut files);
-    attach_adjusters(&mut files, &places);
+    refuse_duplicates_and_strays(&mut files);
+    attach_adjusters(&mut files);
     let mut problems: Vec<Problem> =
         files.iter_mut().flat_map(|file| file.reader.problems.drain(..)).collect();
     if !problems.is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn compile(sources: &[Source], settings: &Settings) -> Result<RuleSet
     let mut rules: Vec<Rule> = Vec::new();
     for file in files {
         file.hosts.iter().for_each(|host| index.know(host));
-        rules.extend(file.rules.into_iter().map(|(rule, _)| rule));
+        rules.extend(file.rules);
     }
     // By id, so that nothing can depend on the order of files.
     rules.sort_by(|a, b| a.id.cmp(&b.id));
@@ -64,57 +64,45 @@ pub(super) fn ended(
     problems
 }
 
-/// Where each id was given first.
-fn refuse_duplicates(files: &mut [RuleFile]) -> HashMap<String, (usize, usize)> {
-    let mut places: HashMap<String, (usize, usize)> = HashMap::new();
-    let mut duplicates = Vec::new();
-    for (file_at, file) in files.iter().enumerate() {
-        for (rule_at, (rule, span)) in file.rules.iter().enumerate() {
-            match places.get(&rule.id).and_then(|(f, r)| files.get(*f)?.rules.get(*r)) {
-                Some((first, _)) => {
-                    let message = format!("there are two rules `{}`", rule.id);
-                    let help = format!("the first one is in {}:{}", first.file, first.line);
-                    duplicates.push((file_at, span.clone(), message, help));
-                }
-                None => {
-                    places.insert(rule.id.clone(), (file_at, rule_at));
-                }
+/// Every id once, and every adjustment with a rule to adjust.
+fn refuse_duplicates_and_strays(files: &mut [RuleFile]) {
+    let mut first: HashMap<String, (String, usize)> = HashMap::new();
+    for RuleFile { reader, ids, .. } in files.iter_mut() {
+        for (id, span) in ids {
+            if let Some((file, line)) = first.get(id) {
+                let help = format!("the first one is in {file}:{line}");
+                reader.error_help(span, format!("there are two rules `{id}`"), help);
+            } else {
+                first.insert(id.clone(), (reader.file.clone(), reader.line(span)));
             }
         }
     }
-    for (file_at, span, message, help) in duplicates {
-        if let Some(file) = files.get_mut(file_at) {
-            file.reader.error_help(&span, message, help);
+    let known: Vec<&str> = first.keys().map(String::as_str).collect();
+    for RuleFile { reader, targets, .. } in files.iter_mut() {
+        for (target, span) in targets.iter().filter(|(target, _)| !first.contains_key(target)) {
+            let help = did_you_mean(target, &known)
+                .map_or_else(|| "write pack/id".to_owned(), |id| format!("did you mean `{id}`?"));
+            reader.error_help(span, format!("there is no rule `{target}`"), help);
         }
     }
-    places
 }
 
 /// Hangs each adjustment on the rule that it names.
-fn attach_adjusters(files: &mut [RuleFile], places: &HashMap<String, (usize, usize)>) {
-    let known: Vec<&str> = places.keys().map(String::as_str).collect();
+fn attach_adjusters(files: &mut [RuleFile]) {
     for file_at in 0..files.len() {
         let taken = files.get_mut(file_at).map(|file| std::mem::take(&mut file.adjusters));
-        for (adjuster, span) in taken.unwrap_or_default() {
-            let place = places.get(&adjuster.shown.rule);
-            let rule = place.and_then(|(f, r)| files.get_mut(*f)?.rules.get_mut(*r));
-            let problem = match rule {
-                Some((rule, _)) if rule.verdict == adjuster.shown.verdict => {
-                    let message = format!("`{}` already has the verdict {}", rule.id, rule.verdict.as_str());
-                    Some((message, "an adjustment changes the verdict".to_owned()))
-                }
-                Some((rule, _)) => {
-                    rule.adjusters.push(adjuster);
-                    None
-                }
-                None => {
-                    let help = did_you_mean(&adjuster.shown.rule, &known)
-                        .map_or_else(|| "write pack/id".to_owned(), |id| format!("did you mean `{id}`?"));
-                    Some((format!("there is no rule `{}`", adjuster.shown.rule), help))
-                }
-            };
-            if let (Some((message, help)), Some(file)) = (problem, files.get_mut(file_at)) {
-                file.reader.error_help(&span, message, help);
+        for adjuster in taken.unwrap_or_default() {
+            let mut rules = files.iter_mut().flat_map(|file| &mut file.rules);
+            let Some(rule) = rules.find(|rule| rule.id == adjuster.shown.rule) else { continue };
+            if rule.verdict != adjuster.shown.verdict {
+                rule.adjusters.push(adjuster);
+                continue;
+            }
+            let message = format!("`{}` already has the verdict {}", rule.id, rule.verdict.as_str());
+            let Some(RuleFile { reader, targets, .. }) = files.get_mut(file_at) else { continue };
+            let here = targets.iter().find(|(_, span)| reader.line(span) >= adjuster.shown.line);
+            if let Some((_, span)) = here {
+                reader.error_help(span, message, "an adjustment changes the verdict");
             }
         }
     }

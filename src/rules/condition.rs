@@ -58,29 +58,17 @@ impl Condition {
                 return None;
             }
         };
-        let mut unknown = Vec::new();
-        let mut reads = Reads::default();
-        survey(&expression, &mut reads, &mut unknown);
-        for field in &unknown {
-            let help = did_you_mean(field, REQUEST_FIELDS).map_or_else(
-                || format!("`request` has {}", REQUEST_FIELDS.join(", ")),
-                |k| format!("did you mean `{k}`?"),
-            );
-            reader.error_help(&node.span, format!("`request.{field}` does not exist"), help);
+        let mut survey = Survey::default();
+        survey.visit(&expression);
+        for (message, help) in &survey.problems {
+            reader.error_help(&node.span, message, help);
         }
-        if !unknown.is_empty() {
+        if !survey.problems.is_empty() {
             return None;
         }
+        let reads = survey.reads;
         let condition = Self { expression, reads };
         match condition.rehearse() {
-            Err(ExecutionError::UndeclaredReference(name)) => {
-                reader.error_help(
-                    &node.span,
-                    format!("`{name}` does not exist"),
-                    "an expression sees request, agent, source and now",
-                );
-                None
-            }
             Ok(value) if !matches!(value, Value::Bool(_)) => {
                 reader.error(
                     &node.span,
@@ -233,56 +221,91 @@ impl Condition {
     }
 }
 
-/// Notes which fields of `request` an expression names, and which of them do not exist.
-fn survey(node: &IdedExpr, reads: &mut Reads, unknown: &mut Vec<String>) {
-    match &node.expr {
-        Expr::Select(select) => {
-            if matches!(&select.operand.expr, Expr::Ident(name) if name == "request") {
-                note(&select.field, reads, unknown);
-            } else {
-                survey(&select.operand, reads, unknown);
-            }
-        }
-        // Passed on as a whole, or asked by a computed key: everything may be read.
-        Expr::Ident(name) if name == "request" => {
-            *reads = Reads { path: true, query: true, headers: true, body: true, text: true, size: true };
-        }
-        Expr::Call(call) => {
-            call.target.iter().for_each(|target| survey(target, reads, unknown));
-            call.args.iter().for_each(|arg| survey(arg, reads, unknown));
-        }
-        Expr::Comprehension(c) => {
-            for part in [&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result] {
-                survey(part, reads, unknown);
-            }
-        }
-        Expr::List(list) => list.elements.iter().for_each(|item| survey(item, reads, unknown)),
-        Expr::Map(entries) => entries.entries.iter().for_each(|e| survey_entry(&e.expr, reads, unknown)),
-        Expr::Struct(entries) => entries.entries.iter().for_each(|e| survey_entry(&e.expr, reads, unknown)),
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
-    }
+/// A walk over an expression: what it reads, and what in it does not exist. Running it would find only what
+/// stands on the way that one request takes.
+#[derive(Debug, Default)]
+struct Survey {
+    reads: Reads,
+    /// Message and help.
+    problems: Vec<(String, String)>,
+    /// Variables of the macros around, innermost last.
+    bound: Vec<String>,
 }
 
-fn survey_entry(entry: &EntryExpr, reads: &mut Reads, unknown: &mut Vec<String>) {
-    match entry {
-        EntryExpr::StructField(field) => survey(&field.value, reads, unknown),
-        EntryExpr::MapEntry(entry) => {
-            survey(&entry.key, reads, unknown);
-            survey(&entry.value, reads, unknown);
+impl Survey {
+    fn visit(&mut self, node: &IdedExpr) {
+        match &node.expr {
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(name) if name == "request" && !self.bound.contains(name) => {
+                    self.field(&select.field)
+                }
+                _ => self.visit(&select.operand),
+            },
+            Expr::Ident(name) => self.variable(name),
+            Expr::Call(call) => {
+                if call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                    self.known(&call.func_name, FUNCTIONS, "function");
+                }
+                call.target.iter().for_each(|target| self.visit(target));
+                call.args.iter().for_each(|arg| self.visit(arg));
+            }
+            Expr::Comprehension(c) => {
+                self.visit(&c.iter_range);
+                self.visit(&c.accu_init);
+                let outer = self.bound.len();
+                self.bound.extend([c.iter_var.clone(), c.accu_var.clone()]);
+                self.bound.extend(c.iter_var2.clone());
+                [&c.loop_cond, &c.loop_step, &c.result].into_iter().for_each(|part| self.visit(part));
+                self.bound.truncate(outer);
+            }
+            Expr::List(list) => list.elements.iter().for_each(|item| self.visit(item)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Struct(fields) => fields.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Unspecified | Expr::Literal(_) => {}
         }
     }
-}
 
-fn note(field: &str, reads: &mut Reads, unknown: &mut Vec<String>) {
-    match field {
-        "method" | "host" | "port" => {}
-        "path" => reads.path = true,
-        "query" => reads.query = true,
-        "headers" => reads.headers = true,
-        "body" => reads.body = true,
-        "text" => reads.text = true,
-        "size" => reads.size = true,
-        other => unknown.push(other.to_owned()),
+    fn entry(&mut self, entry: &EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.visit(&field.value),
+            EntryExpr::MapEntry(entry) => {
+                self.visit(&entry.key);
+                self.visit(&entry.value);
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str) {
+        if self.bound.iter().any(|bound| bound == name) {
+            return;
+        }
+        if name == "request" {
+            // Passed on as a whole, or asked by a computed key: everything may be read.
+            self.reads = Reads { path: true, query: true, headers: true, body: true, text: true, size: true };
+        }
+        self.known(name, VARIABLES, "variable");
+    }
+
+    fn field(&mut self, field: &str) {
+        match field {
+            "path" => self.reads.path = true,
+            "query" => self.reads.query = true,
+            "headers" => self.reads.headers = true,
+            "body" => self.reads.body = true,
+            "text" => self.reads.text = true,
+            "size" => self.reads.size = true,
+            _ => self.known(field, REQUEST_FIELDS, "field of `request`"),
+        }
+    }
+
+    fn known(&mut self, name: &str, known: &[&str], what: &str) {
+        if !known.contains(&name) {
+            let help = did_you_mean(name, known).map_or_else(
+                || format!("there are: {}", known.join(", ")),
+                |k| format!("did you mean `{k}`?"),
+            );
+            self.problems.push((format!("no such {what}: `{name}`"), help));
+        }
     }
 }
 
@@ -346,6 +369,38 @@ fn nesting(source: &str) -> usize {
 }
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+const VARIABLES: &[&str] = &[
+    "request",
+    "agent",
+    "source",
+    "now",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+];
+/// CEL's standard functions, without those on times.
+const FUNCTIONS: &[&str] = &[
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "dyn",
+    "type",
+];
 const REQUEST_FIELDS: &[&str] =
     &["method", "host", "port", "path", "query", "headers", "body", "text", "size"];
 /// An unoptimised build of the parser runs out of stack well above this.

@@ -22,15 +22,26 @@ use std::sync::Arc;
 pub(super) struct RuleFile {
     pub(super) reader: Reader,
     pub(super) hosts: Vec<HostPattern>,
-    pub(super) rules: Vec<(Rule, Range<usize>)>,
-    pub(super) adjusters: Vec<(Adjuster, Range<usize>)>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) adjusters: Vec<Adjuster>,
+    /// Every rule id and where it stands, of rules with other faults as well.
+    pub(super) ids: Vec<(String, Range<usize>)>,
+    /// Every rule that an adjustment names, and where.
+    pub(super) targets: Vec<(String, Range<usize>)>,
 }
 
 impl RuleFile {
     pub(super) fn read(source: &Source) -> Self {
         let text: Arc<str> = source.text.as_str().into();
         let reader = Reader { file: source.name.clone(), source: text, problems: Vec::new() };
-        let mut file = Self { reader, hosts: Vec::new(), rules: Vec::new(), adjusters: Vec::new() };
+        let mut file = Self {
+            reader,
+            hosts: Vec::new(),
+            rules: Vec::new(),
+            adjusters: Vec::new(),
+            ids: Vec::new(),
+            targets: Vec::new(),
+        };
         match parse(&source.text) {
             Ok(root) => file.fill(&root),
             Err(error) => file.reader.error(&error.span, error.message),
@@ -69,10 +80,10 @@ impl RuleFile {
             }
         }
         for node in items(reader, &fields, "rules") {
-            self.rules.extend(read_rule(reader, node, &pack, mode));
+            self.rules.extend(read_rule(reader, node, &pack, mode, &mut self.ids));
         }
         for node in items(reader, &fields, "adjust") {
-            self.adjusters.extend(read_adjuster(reader, node, &pack));
+            self.adjusters.extend(read_adjuster(reader, node, &pack, &mut self.targets));
         }
     }
 }
@@ -90,11 +101,18 @@ fn items<'n>(reader: &mut Reader, fields: &Fields<'n>, name: &str) -> Vec<&'n No
     }
 }
 
-fn read_rule(reader: &mut Reader, node: &Node, pack: &str, pack_mode: Mode) -> Option<(Rule, Range<usize>)> {
+fn read_rule(
+    reader: &mut Reader,
+    node: &Node,
+    pack: &str,
+    pack_mode: Mode,
+    ids: &mut Vec<(String, Range<usize>)>,
+) -> Option<Rule> {
     let fields = reader.fields(node, "a rule", RULE_KEYS)?;
     let id = required(reader, &fields, "id", "a rule");
     let name = id.and_then(|id| read_name(reader, id, "`id`"));
     let full_id = format!("{pack}/{}", name.as_deref().unwrap_or_default());
+    ids.extend(id.filter(|_| name.is_some()).map(|id| (full_id.clone(), id.span.clone())));
     let when = required(reader, &fields, "when", "a rule");
     let when = when.map(|when| read_matchers(reader, when, "`when`", &full_id)).unwrap_or_default();
     let unless =
@@ -127,15 +145,21 @@ fn read_rule(reader: &mut Reader, node: &Node, pack: &str, pack_mode: Mode) -> O
         examples,
         adjusters: Vec::new(),
     };
-    name.is_some().then(|| (rule, id.map_or_else(|| start_of(node), |id| id.span.clone())))
+    name.is_some().then_some(rule)
 }
 
-fn read_adjuster(reader: &mut Reader, node: &Node, pack: &str) -> Option<(Adjuster, Range<usize>)> {
+fn read_adjuster(
+    reader: &mut Reader,
+    node: &Node,
+    pack: &str,
+    targets: &mut Vec<(String, Range<usize>)>,
+) -> Option<Adjuster> {
     let fields = reader.fields(node, "an adjustment", ADJUST_KEYS)?;
     let rule = required(reader, &fields, "rule", "an adjustment");
     let rule_name = rule.and_then(|rule| reader.sentence(rule, "`rule`"));
     // In the rule's own pack its bare id will do.
     let rule_name = rule_name.map(|name| if name.contains('/') { name } else { format!("{pack}/{name}") });
+    targets.extend(rule_name.clone().zip(rule.map(|node| node.span.clone())));
     let when = required(reader, &fields, "when", "an adjustment");
     let when =
         when.map(|when| read_matchers(reader, when, "the adjustment's `when`", "")).unwrap_or_default();
@@ -163,7 +187,7 @@ fn read_adjuster(reader: &mut Reader, node: &Node, pack: &str) -> Option<(Adjust
         file: reader.file.clone(),
         line: reader.line(&start_of(node)),
     };
-    Some((Adjuster { shown, when, unless, examples }, rule?.span.clone()))
+    Some(Adjuster { shown, when, unless, examples })
 }
 
 fn read_matchers(reader: &mut Reader, node: &Node, what: &str, rule: &str) -> Vec<Matcher> {

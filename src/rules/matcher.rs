@@ -268,11 +268,11 @@ fn read_clause(
             add(reader, ask, node);
         }
         "host" => {
-            let hosts = read_each(reader, node, "`host`", |text| HostPattern::parse(text));
+            let hosts = read_each(reader, node, "`host`", HostPattern::parse);
             add(reader, Some(Ask::Host(hosts)), node);
         }
         "path" => {
-            let paths = read_each(reader, node, "`path`", |text| PathPattern::parse(text));
+            let paths = read_each(reader, node, "`path`", PathPattern::parse);
             add(reader, Some(Ask::Path(paths)), node);
         }
         "source" => {

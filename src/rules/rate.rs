@@ -74,15 +74,13 @@ impl Rate {
             return None;
         };
         let more_than = reader.count(more_than, "`more-than`", 1_000_000);
-        let window_node = window;
-        let window = reader.duration(window, "`in`")?;
-        let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        if !(WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&window_ms) {
-            reader.error(&window_node.span, "the window of a rate is one second to seven days");
-            return None;
+        let length =
+            reader.duration(window, "`in`").map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        if length.is_some_and(|ms| !(WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&ms)) {
+            reader.error(&window.span, "the window of a rate is one second to seven days");
         }
         let per = match fields.find("per") {
-            None => Per::Agent,
+            None => Some(Per::Agent),
             Some(per) => reader.choice(
                 per,
                 "`per`",
@@ -92,11 +90,12 @@ impl Rate {
                     ("agent-and-host", Per::AgentAndHost),
                     ("rule", Per::Rule),
                 ],
-            )?,
+            ),
         };
+        let (more_than, window_ms, per) = (more_than?, length?, per?);
         let mut hasher = DefaultHasher::new();
         (rule, window_ms, per, node.span.start).hash(&mut hasher);
-        Some(Self { more_than: more_than?, window_ms, per, key: hasher.finish() })
+        Some(Self { more_than, window_ms, per, key: hasher.finish() })
     }
 
     pub(super) fn answer(&self, facts: &Facts<'_>) -> Truth {

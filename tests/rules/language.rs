@@ -111,7 +111,7 @@ fn deny_beats_hold_beats_pass() {
         &rule("d", "deny", "/a/b"),
     ];
     let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
-    let asking = asking_with(&[&rules.concat()], settings);
+    let asking = asking_with(&[&rules.concat()], &settings);
     assert_eq!(asking.line("POST https://a.test/"), Pass);
     assert_eq!(asking.line("POST https://a.test/a/x"), Hold);
     assert_eq!(asking.line("POST https://a.test/a/b"), Deny);
@@ -122,7 +122,7 @@ fn what_no_rule_matches_is_decided_by_otherwise() {
     let rules = "pack: p\nhosts: [known.test, \"*.deep.test\"]\nrules:\n\
                  - { id: r, verdict: hold, when: { host: \"*\", path: /never } }\n";
     let otherwise = Otherwise { read: Pass, write: Hold, unknown_host: Deny };
-    let asking = asking_with(&[rules], Settings { otherwise, ..Settings::default() });
+    let asking = asking_with(&[rules], &Settings { otherwise, ..Settings::default() });
     let ask = |line| asking.ask(&request(line, &[], ""));
     assert_eq!(ask("GET https://known.test/"), (Pass, "otherwise/read".into()));
     assert_eq!(ask("OPTIONS https://known.test/"), (Pass, "otherwise/read".into()));
@@ -141,7 +141,7 @@ fn observing_lets_pass_and_tells() {
         format!("pack: p\n{mode}\nrules:\n- {{ id: r, verdict: deny, when: {{ host: a.test, path: /x }} }}\n")
     };
     let ruling = |rules: &str, mode, line| {
-        let asking = asking_with(&[rules], Settings { otherwise: Otherwise::default(), mode });
+        let asking = asking_with(&[rules], &Settings { otherwise: Otherwise::default(), mode });
         let request = request(line, &[], "");
         let caller = holdpoint::request::Caller { agent: &asking.agent, source: asking.source };
         let ruling = asking.set.evaluate(&request.head(), &caller, &Body::Empty, asking.now, &asking.rates);
@@ -181,7 +181,7 @@ fn paths_that_hold_match_in_every_reading() {
 #[test]
 fn paths_that_pass_match_exactly_and_in_all_readings() {
     let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
-    let passes = asking_with(&[&pass("path: \"/public/**\"")], settings);
+    let passes = asking_with(&[&pass("path: \"/public/**\"")], &settings);
     assert_eq!(passes.line("POST https://a.test/public/x"), Pass);
     for path in ["/Public/x", "/public/..%2fadmin", "/public/..;/admin", "/public%2Fx"] {
         assert_eq!(passes.line(&format!("POST https://a.test{path}")), Hold, "{path}");
@@ -225,7 +225,7 @@ fn queries() {
         assert_eq!(holds.line(&format!("GET https://a.test/?{query}")), Pass, "{query}");
     }
     let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
-    let passes = asking_with(&[&pass("query: { dry: \"1\" }")], settings);
+    let passes = asking_with(&[&pass("query: { dry: \"1\" }")], &settings);
     assert_eq!(passes.line("POST https://a.test/?dry=1"), Pass);
     for query in ["dry=1&dry=0", "Dry=1", "dry=1&DRY=0", "dry[]=1", ""] {
         assert_eq!(passes.line(&format!("POST https://a.test/?{query}")), Hold, "{query}");
@@ -298,7 +298,7 @@ fn bodies() {
 #[test]
 fn bodies_that_pass_must_be_plain() {
     let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
-    let passes = asking_with(&[&pass("body: { amount: { lt: 10 } }")], settings);
+    let passes = asking_with(&[&pass("body: { amount: { lt: 10 } }")], &settings);
     assert_eq!(passes.post("application/json", r#"{"amount": 5}"#), Pass);
     for body in [
         r#"{"amount": 5, "amount": 500}"#,
@@ -416,7 +416,7 @@ fn conditions() {
     assert_eq!(floats.post("application/json", r#"{"amount": 10.5}"#), Hold);
     assert_eq!(floats.post("application/json", r#"{"amount": 9.5}"#), Pass);
     let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
-    let passes = asking_with(&[&pass(r#"if: 'request.query.role != "admin"'"#)], settings);
+    let passes = asking_with(&[&pass(r#"if: 'request.query.role != "admin"'"#)], &settings);
     assert_eq!(passes.line("POST https://a.test/?role=user"), Pass);
     assert_eq!(passes.line("POST https://a.test/?role=user&role=admin"), Hold, "repeated: cannot tell");
     assert_eq!(passes.line("POST https://a.test/"), Hold, "missing: cannot tell");
@@ -468,6 +468,6 @@ fn of_several_holds_the_one_that_asks_for_more_people_counts() {
     let rules = "pack: p\nrules:\n\
         - { id: a, verdict: hold, risk: critical, when: { host: a.test } }\n\
         - { id: b, verdict: hold, risk: low, review: { approvals: 2 }, when: { host: a.test } }\n";
-    let asking = asking_with(&[rules], Settings { otherwise: all_pass(), ..Settings::default() });
+    let asking = asking_with(&[rules], &Settings { otherwise: all_pass(), ..Settings::default() });
     assert_eq!(asking.ask(&request("GET https://a.test/", &[], "")), (Hold, "p/b".into()));
 }

@@ -1,5 +1,6 @@
 //! The rule engine by its doors: a rule text and a request, and what comes out.
 
+mod diagnostics;
 mod language;
 mod standard;
 mod support;

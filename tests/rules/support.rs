@@ -1,4 +1,5 @@
 //! One helper that knows the engine's calls.
+#![expect(clippy::unwrap_used, reason = "test helpers fail where the test stands")]
 
 use holdpoint::agent::Agent;
 use holdpoint::decode::{self, Body, Limits};
@@ -11,27 +12,27 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A rule set, a sender and a time to ask at.
-pub struct Asking {
-    pub set: RuleSet,
-    pub agent: Agent,
-    pub source: IpAddr,
-    pub now: Timestamp,
-    pub rates: Rates,
+pub(crate) struct Asking {
+    pub(crate) set: RuleSet,
+    pub(crate) agent: Agent,
+    pub(crate) source: IpAddr,
+    pub(crate) now: Timestamp,
+    pub(crate) rates: Rates,
 }
 
 /// What came out, in words: `hold pack/rule`.
-pub fn asking(rules: &str) -> Asking {
-    asking_with(&[rules], Settings { otherwise: all_pass(), ..Settings::default() })
+pub(crate) fn asking(rules: &str) -> Asking {
+    asking_with(&[rules], &Settings { otherwise: all_pass(), ..Settings::default() })
 }
 
 #[track_caller]
-pub fn asking_with(files: &[&str], settings: Settings) -> Asking {
+pub(crate) fn asking_with(files: &[&str], settings: &Settings) -> Asking {
     let sources: Vec<Source> = files
         .iter()
         .enumerate()
         .map(|(at, text)| Source { name: format!("file{at}.yaml"), text: (*text).into() })
         .collect();
-    let set = RuleSet::compile(&sources, &settings).unwrap_or_else(|report| panic!("{report}"));
+    let set = RuleSet::compile(&sources, settings).unwrap_or_else(|report| panic!("{report}"));
     Asking {
         set,
         agent: Agent { id: 1, name: "builder".into(), owners: Vec::new(), labels: BTreeMap::new() },
@@ -41,11 +42,11 @@ pub fn asking_with(files: &[&str], settings: Settings) -> Asking {
     }
 }
 
-pub fn all_pass() -> Otherwise {
+pub(crate) fn all_pass() -> Otherwise {
     Otherwise { read: Verdict::Pass, write: Verdict::Pass, unknown_host: Verdict::Pass }
 }
 
-pub fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Canonical {
+pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Canonical {
     let mut sample = Sample::from_line(line).unwrap();
     sample.headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     sample.body = body.as_bytes().to_vec();
@@ -53,14 +54,14 @@ pub fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Canonical {
 }
 
 impl Asking {
-    pub fn ask(&self, request: &Canonical) -> (Verdict, String) {
+    pub(crate) fn ask(&self, request: &Canonical) -> (Verdict, String) {
         let head = request.head();
         let body = decode::body(head.headers, &request.body, Limits::default());
         self.ask_body(request, &body)
     }
 
     /// Asks as the proxy does: the body only when it is needed.
-    pub fn ask_body(&self, request: &Canonical, body: &Body) -> (Verdict, String) {
+    pub(crate) fn ask_body(&self, request: &Canonical, body: &Body) -> (Verdict, String) {
         let head = request.head();
         let caller = Caller { agent: &self.agent, source: self.source };
         let body = match self.set.need(&head, &caller) {
@@ -71,11 +72,11 @@ impl Asking {
         (ruling.verdict, ruling.basis.name().to_owned())
     }
 
-    pub fn need(&self, request: &Canonical) -> Need {
+    pub(crate) fn need(&self, request: &Canonical) -> Need {
         self.set.need(&request.head(), &Caller { agent: &self.agent, source: self.source })
     }
 
-    pub fn grounds(&self, request: &Canonical) -> Grounds {
+    pub(crate) fn grounds(&self, request: &Canonical) -> Grounds {
         let head = request.head();
         let caller = Caller { agent: &self.agent, source: self.source };
         let body = decode::body(head.headers, &request.body, Limits::default());
@@ -84,12 +85,12 @@ impl Asking {
     }
 
     /// The verdict of `METHOD URL`.
-    pub fn line(&self, line: &str) -> Verdict {
+    pub(crate) fn line(&self, line: &str) -> Verdict {
         self.ask(&request(line, &[], "")).0
     }
 
     /// The verdict of a body sent with POST to `https://a.test/x`.
-    pub fn post(&self, content_type: &str, body: &str) -> Verdict {
+    pub(crate) fn post(&self, content_type: &str, body: &str) -> Verdict {
         self.ask(&request("POST https://a.test/x", &[("content-type", content_type)], body)).0
     }
 }
