@@ -7,6 +7,7 @@ use super::truth::{Stance, Truth, Unclear};
 use crate::decode::{Body, Decoded, Json, Number, component, split};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::objects::{Key, Map};
+use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError, Value};
 use std::collections::HashMap;
 use std::fmt;
@@ -46,7 +47,11 @@ impl Condition {
             reader.error(&node.span, format!("the expression is nested deeper than {NESTING_MAX}"));
             return None;
         }
-        let parser = ENV.parser().max_recursion_depth(PARSER_DEPTH_MAX);
+        // The library's default parser takes some 60 KiB of stack for each bracket in an unoptimised build, and
+        // its depth limit comes too late. This one is small, and limits nodes as well, so that evaluation is
+        // bounded with it.
+        let parser =
+            PrattParser::new().max_recursion_depth(PARSER_DEPTH_MAX).max_expression_node_count(NODES_MAX);
         let expression = match parser.parse(&source) {
             Ok(expression) => expression,
             Err(errors) => {
@@ -60,6 +65,14 @@ impl Condition {
         };
         let mut survey = Survey::default();
         survey.visit(&expression);
+        if survey.deepest > TREE_DEPTH_MAX {
+            reader.error_help(
+                &node.span,
+                format!("the expression chains more than {TREE_DEPTH_MAX} operators or fields"),
+                "split it into several rules, or use a list with `in`",
+            );
+            return None;
+        }
         for (message, help) in &survey.problems {
             reader.error_help(&node.span, message, help);
         }
@@ -230,10 +243,19 @@ struct Survey {
     problems: Vec<(String, String)>,
     /// Variables of the macros around, innermost last.
     bound: Vec<String>,
+    depth: usize,
+    deepest: usize,
 }
 
 impl Survey {
     fn visit(&mut self, node: &IdedExpr) {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        self.visit_inner(node);
+        self.depth -= 1;
+    }
+
+    fn visit_inner(&mut self, node: &IdedExpr) {
         match &node.expr {
             Expr::Select(select) => match &select.operand.expr {
                 Expr::Ident(name) if name == "request" && !self.bound.contains(name) => {
@@ -403,8 +425,10 @@ const FUNCTIONS: &[&str] = &[
 ];
 const REQUEST_FIELDS: &[&str] =
     &["method", "host", "port", "path", "query", "headers", "body", "text", "size"];
-/// An unoptimised build of the parser runs out of stack well above this.
 const NESTING_MAX: usize = 32;
 const PARSER_DEPTH_MAX: u16 = 64;
-const SOURCE_CHARS_MAX: usize = 1000;
+const NODES_MAX: usize = 512;
+/// Evaluation recurses over the tree, with large frames in an unoptimised build.
+const TREE_DEPTH_MAX: usize = 48;
+const SOURCE_CHARS_MAX: usize = 2000;
 const ERRORS_SHOWN: usize = 3;

@@ -2,5 +2,6 @@
 
 mod diagnostics;
 mod language;
+mod properties;
 mod standard;
 mod support;
