@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::server::Server;
 use crate::telemetry;
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let telemetry = telemetry::init(&config.log, config.otlp_endpoint.as_deref())?;
+    raise_open_files();
     let server = Server::start(&config).await?;
     let file = ServerFile::write(&config, server.listen(), server.control())
         .context("the server's addresses cannot be written to the data folder")?;
@@ -31,6 +33,16 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     telemetry.flush().await;
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes all the open files that the system grants; the usual soft limit of 1,024 is kept low for programs
+/// that use `select`.
+fn raise_open_files() {
+    let granted = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: granted.maximum, ..granted });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 /// In solo mode the person at this machine needs no set-up: an account, its token in a file for the commands,

@@ -59,13 +59,17 @@ fn text(path: &Path) -> anyhow::Result<String> {
 
 /// The system's roots, then ours.
 fn bundle_text(ca: &str) -> String {
-    let mut text =
-        SYSTEM_BUNDLES.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let mut text = system_bundle().unwrap_or_default();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     text.push_str(ca);
     text
+}
+
+/// The roots that programs of this machine trust, as PEM.
+pub(super) fn system_bundle() -> Option<String> {
+    SYSTEM_BUNDLES.iter().find_map(|path| std::fs::read_to_string(path).ok())
 }
 
 /// Where systems keep all roots in one file.

@@ -7,6 +7,7 @@
 mod agents;
 mod audit;
 mod holds;
+mod inspect;
 mod key;
 mod park;
 mod release;
@@ -19,6 +20,7 @@ pub use agents::Enrolled;
 pub(crate) use agents::{Credential, Enrolling};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use holds::{Filter, History, Past};
+pub use inspect::{Inspection, inspect};
 pub use park::Parking;
 pub(crate) use park::{ParkResult, Terms};
 pub(crate) use release::Finished;
