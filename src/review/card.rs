@@ -57,7 +57,7 @@ impl Card {
             created: Moment::of(hold.created_at, now),
             expires: (hold.state == HoldState::Pending).then(|| Moment::of(hold.expires_at, now)),
             clients: Clients::of(hold, face, now),
-            approvals: Approvals::of(hold),
+            approvals: Approvals::of(hold, face.context.solo),
             requests: hold.requests,
         }
     }
@@ -75,13 +75,13 @@ impl Clients {
 }
 
 impl Approvals {
-    pub(super) fn of(hold: &Hold) -> Self {
+    pub(super) fn of(hold: &Hold, solo_now: bool) -> Self {
         let people: BTreeSet<_> =
             hold.votes.iter().filter(|vote| vote.vote == Choice::Approve).map(|vote| &vote.person).collect();
         let review = &hold.grounds.review;
         let asked = usize::try_from(review.approvals).unwrap_or(usize::MAX).max(1).max(review.each.len());
         // Nobody is known to be somebody else than the one who runs the agent.
-        let needed = if hold.owners.is_empty() && !hold.solo { asked.max(2) } else { asked };
+        let needed = if hold.owners.is_empty() && !(hold.solo && solo_now) { asked.max(2) } else { asked };
         Self { have: people.len(), needed }
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn arrival(path: &str) -> Response {
 /// Only a path of ours may follow a login.
 fn local(next: &str) -> &str {
     let sound = next.starts_with('/')
-        && next.bytes().nth(1).is_none_or(|second| !matches!(second, b'/' | b'\\'))
+        && next.as_bytes().get(1).is_none_or(|second| !matches!(second, b'/' | b'\\'))
         && next.bytes().all(|byte| byte.is_ascii_graphic());
     if sound { next } else { "/" }
 }

@@ -216,7 +216,7 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 
 impl Summary {
     pub(super) fn of(hold: &Hold, face: &Face) -> Self {
-        let approvals = Approvals::of(hold);
+        let approvals = Approvals::of(hold, face.context.solo);
         Self {
             id: hold.id.to_string(),
             version: hold.version,

@@ -57,27 +57,17 @@ pub(super) async fn cast(
         return Err(Problem::bad_request(format!("a reason has at most {REASON_BYTES_MAX} bytes")));
     }
     let digest = ballot.digest.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
-    let choice = ballot.vote;
-    let vote = Vote { digest, choice, reason: ballot.reason, channel: caller.channel };
+    let vote = Vote { digest, choice: ballot.vote, reason: ballot.reason, channel: caller.channel };
     let hold = match face.context.desk.vote(&id, &caller.reviewer, vote).await {
         Ok(hold) => hold,
         Err(VoteError::NoSuchHold(_)) => return Err(Problem::no_such_hold()),
         Err(VoteError::Store(error)) => return Err(error.into()),
         Err(VoteError::Refused(refusal)) => {
             let hold = face.context.desk.hold(&id).await?.ok_or_else(Problem::no_such_hold)?;
-            if !(hold.digest == digest && repeats(&hold, &refusal, &caller, choice)) {
-                return Err(refused(&refusal, &hold, &face, &caller).await?);
-            }
-            hold
+            return Err(refused(&refusal, &hold, &face, &caller).await?);
         }
     };
     Ok(Json(Detail::of(&hold, &face, &caller).await?))
-}
-
-/// Whether a refused vote is one that was counted before.
-fn repeats(hold: &Hold, refusal: &Refusal, caller: &Caller, choice: Choice) -> bool {
-    matches!(refusal, Refusal::AlreadyVoted | Refusal::NotPending(_))
-        && hold.votes.iter().any(|vote| vote.person == caller.reviewer.person && vote.vote == choice)
 }
 
 async fn refused(refusal: &Refusal, hold: &Hold, face: &Face, caller: &Caller) -> Result<Problem, Problem> {

@@ -60,10 +60,16 @@
         old.remove();
         continue;
       }
-      if (old.dataset.version && old.dataset.version === now.dataset.version) continue;
-      keep(old, now);
+      if (still(old) !== still(now)) keep(old, now);
     }
     tick();
+  };
+  // A part without what the clocks write into it.
+  const still = (part) => {
+    const copy = part.cloneNode(true);
+    for (const clock of all("[data-until], [data-since]", copy)) clock.textContent = "";
+    for (const card of all(".fresh", copy)) card.classList.remove("fresh");
+    return copy.outerHTML;
   };
   // Puts the new part in place without losing what was typed, ticked or focused.
   const keep = (old, now) => {
@@ -87,23 +93,17 @@
   const light = document.getElementById("live");
   if (light && document.querySelector("[data-live]")) {
     const events = new EventSource("/v1/events");
-    let lost = false;
     events.onopen = () => {
       light.hidden = false;
       light.classList.remove("off");
       light.textContent = "live";
-      if (lost) refresh(); // what happened while nobody listened
-      lost = false;
+      refresh(); // what happened between the page and the stream
     };
     events.onerror = () => {
-      lost = true;
       light.classList.add("off");
       light.textContent = "not live";
     };
-    events.onmessage = (message) => {
-      const kind = JSON.parse(message.data).event;
-      if (/^(hold|agent|rules)\./.test(kind)) refresh();
-    };
+    events.onmessage = refresh;
   }
 
   // Keys.

@@ -26,8 +26,6 @@ use std::sync::Arc;
 struct Detail {
     frame: Frame,
     id: String,
-    /// Changes when the decision panel must be drawn anew.
-    version: String,
     state: HoldState,
     solo: bool,
     summary: Shown,
@@ -168,12 +166,6 @@ impl Detail {
         Ok(Self {
             frame: Frame::of(visitor, face, "inbox"),
             id: hold.id.to_string(),
-            version: format!(
-                "{}.{}.{}",
-                hold.version,
-                decision.refusal.is_some(),
-                decision.clients.count > 0
-            ),
             state: hold.state,
             solo: hold.solo,
             summary: Shown::of(&hold.grounds.summary),
@@ -218,7 +210,7 @@ impl Decision {
             Err(refused) => Some(sentence(&refused.to_string())),
         };
         let clients = Clients::of(hold, face, now);
-        let approvals = Approvals::of(hold);
+        let approvals = Approvals::of(hold, face.context.solo);
         let effect = effect(hold, &clients, approvals, face.context.desk.settings().approval_life);
         let shown = |groups: &[String]| groups.iter().map(|group| Shown::of(group)).collect();
         Ok(Self {

@@ -4,7 +4,7 @@ use super::Trouble;
 use super::detail::{Notice, careful, sentence, show};
 use crate::approval::{Channel, Choice, Refusal, Vote};
 use crate::desk::VoteError;
-use crate::hold::HoldId;
+use crate::hold::{HoldId, HoldState};
 use crate::review::Face;
 use crate::review::session::Visitor;
 use axum::Form;
@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, Deserialize)]
 pub(in crate::review) struct Ballot {
@@ -72,8 +73,15 @@ async fn decide(
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         channel: Channel::Web,
     };
+    let (clients, _) = desk.waiting(id);
     match desk.vote(id, &visitor.0.reviewer, vote).await {
-        Ok(_) => Ok(None),
+        Ok(hold) => {
+            if hold.state == HoldState::Approved && clients > 0 {
+                // The next page should show what became of it, also where no script draws it anew.
+                desk.changed(id, hold.version, RELEASE_WAIT_MAX).await;
+            }
+            Ok(None)
+        }
         Err(VoteError::NoSuchHold(_)) => Err(Trouble::no_such_hold()),
         Err(VoteError::Store(error)) => Err(error.into()),
         Err(VoteError::Refused(refusal)) => {
@@ -92,3 +100,5 @@ pub(in crate::review) fn status(refusal: &Refusal) -> StatusCode {
         Refusal::OwnAgent | Refusal::NotInGroup(_) | Refusal::NotAReviewer => StatusCode::FORBIDDEN,
     }
 }
+
+const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
