@@ -11,13 +11,14 @@ use crate::authority::{Authority, Host, Scheme};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::{Response, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -311,28 +312,7 @@ where
             service_fn(move |request| exchange(Arc::clone(&service_link), request)),
         )
         .with_upgrades();
-    let mut connection = pin!(connection);
-    let mut stop = pin!(stop(&link));
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection of an agent ended");
-                }
-                return;
-            }
-            stopped = stop.as_mut(), if !closing => match stopped {
-                Stop::Gracefully => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                Stop::Now => return,
-            },
-            () = link.known.revoked.cancelled(), if closing => return,
-        }
-    }
+    attend(&link, connection, |connection| connection.graceful_shutdown()).await;
 }
 
 async fn serve_http2<S>(link: Link, io: S)
@@ -352,9 +332,17 @@ where
             TokioIo::new(io),
             service_fn(move |request| exchange(Arc::clone(&service_link), request)),
         );
+    attend(&link, connection, |connection| connection.graceful_shutdown()).await;
+}
+
+/// Serves a connection until its agent ends it, or something stops it.
+async fn attend<C>(link: &Link, connection: C, close: impl Fn(Pin<&mut C>))
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut connection = pin!(connection);
-    let mut stop = pin!(stop(&link));
-    let mut closing = false;
+    // Polled only when it has something to say: a connection is woken twice for every request.
+    let mut stop = FuturesUnordered::from_iter([stop(link, Closing::No)]);
     loop {
         tokio::select! {
             biased;
@@ -364,14 +352,13 @@ where
                 }
                 return;
             }
-            stopped = stop.as_mut(), if !closing => match stopped {
+            Some(stopped) = stop.next() => match stopped {
                 Stop::Gracefully => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    close(connection.as_mut());
+                    stop.push(self::stop(link, Closing::Yes));
                 }
                 Stop::Now => return,
             },
-            () = link.known.revoked.cancelled(), if closing => return,
         }
     }
 }
@@ -384,10 +371,17 @@ enum Stop {
     Now,
 }
 
-async fn stop(link: &Link) -> Stop {
+/// Whether a connection has been told to end after what is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Yes,
+}
+
+async fn stop(link: &Link, closing: Closing) -> Stop {
     let timeouts = &link.gate.settings.timeouts;
     tokio::select! {
-        () = link.gate.shutdown.cancelled() => Stop::Gracefully,
+        () = link.gate.shutdown.cancelled(), if closing == Closing::No => Stop::Gracefully,
         () = link.known.revoked.cancelled() => Stop::Now,
         () = link.pulse.stopped(timeouts.header, timeouts.idle) => Stop::Now,
     }

@@ -58,6 +58,16 @@ impl Wire {
         Self { stream: Box::new(stream), ahead: BytesMut::new() }
     }
 
+    /// A TLS connection to an origin itself, HTTP/1.1.
+    pub async fn direct(origin: SocketAddr, name: &str, ca: &str) -> Self {
+        let stream = soon("a TCP connection", TcpStream::connect(origin)).await.expect("a TCP connection");
+        stream.set_nodelay(true).expect("a live socket");
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let connector = TlsConnector::from(client_config(ca, &["http/1.1"]));
+        let stream = soon("a TLS handshake", connector.connect(name, stream)).await.expect("a TLS handshake");
+        Self { stream: Box::new(stream), ahead: BytesMut::new() }
+    }
+
     /// A tunnel to `authority` (`host:port`), with TLS for its host and HTTP/1.1 in it. `ca` is the PEM text that
     /// is trusted.
     pub async fn tunnel(proxy: SocketAddr, authority: &str, ca: &str) -> Self {
