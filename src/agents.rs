@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -60,22 +61,29 @@ impl Agents {
         let (tasks, stop) = store.tasks();
         let (follower, stop) = (agents.clone(), stop.clone());
         tasks.spawn(async move {
+            let mut stale = false;
             loop {
-                // Both branches are cancel-safe.
+                // All branches are cancel-safe.
                 let row = tokio::select! {
                     () = stop.cancelled() => break,
+                    () = tokio::time::sleep(RETRY_AFTER), if stale => Err(RecvError::Lagged(0)),
                     row = rows.recv() => row,
                 };
-                let reload = match row {
-                    Ok(row) => matches!(
-                        row.event.event,
-                        EventKind::AgentAdded | EventKind::AgentRotated | EventKind::AgentRevoked
-                    ),
-                    Err(RecvError::Lagged(_)) => true,
+                match row {
+                    Ok(row) => stale |= concerns_agents(row.event.event),
+                    Err(RecvError::Lagged(_)) => stale = true,
                     Err(RecvError::Closed) => break,
-                };
-                if reload && let Err(error) = follower.reload().await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the agents cannot be read");
+                }
+                if stale {
+                    match follower.reload().await {
+                        Ok(()) => stale = false,
+                        Err(error) => {
+                            tracing::error!(
+                                error = &error as &dyn std::error::Error,
+                                "the agents cannot be read"
+                            );
+                        }
+                    }
                 }
             }
         });
@@ -188,3 +196,10 @@ impl Snapshot {
         Ok(Self { by_name, local })
     }
 }
+
+fn concerns_agents(event: EventKind) -> bool {
+    matches!(event, EventKind::AgentAdded | EventKind::AgentRotated | EventKind::AgentRevoked)
+}
+
+/// When the agents could not be read.
+const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -223,3 +223,260 @@ fn take_seat(
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hold::{AgentWords, HoldId, ParkedRequest};
+    use crate::ruling::{Grounds, ReviewPolicy, Risk};
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_000, 0);
+
+    fn hold(owners: &[&str], solo: bool, review: ReviewPolicy) -> Hold {
+        Hold {
+            id: HoldId::from_random(1),
+            version: 1,
+            state: HoldState::Pending,
+            digest: RequestDigest([1; 32]),
+            agent_id: 1,
+            agent: "ci".to_owned(),
+            owners: owners.iter().map(|o| Person::local(o)).collect(),
+            source: "127.0.0.1".to_owned(),
+            request: ParkedRequest {
+                method: "POST".to_owned(),
+                url: "https://h/".to_owned(),
+                host: "h".to_owned(),
+                http_version: "HTTP/1.1".to_owned(),
+                headers: Vec::new(),
+                body: None,
+                body_bytes: 0,
+                body_sha256: String::new(),
+            },
+            grounds: Grounds {
+                rule: "p/r".to_owned(),
+                why: String::new(),
+                risk: Risk::High,
+                matched: Vec::new(),
+                review,
+                summary: String::new(),
+                ruleset: String::new(),
+            },
+            words: AgentWords::default(),
+            solo,
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::constant(2_000, 0),
+            decided_at: None,
+            approval_expires_at: None,
+            released_at: None,
+            outcome: None,
+            requests: 1,
+            votes: Vec::new(),
+        }
+    }
+
+    fn policy(approvals: u32, from: &[&str], each: &[&str]) -> ReviewPolicy {
+        let owned = |groups: &[&str]| groups.iter().map(|g| (*g).to_owned()).collect();
+        ReviewPolicy { approvals, from: owned(from), each: owned(each), ..ReviewPolicy::default() }
+    }
+
+    fn reviewer(name: &str, groups: &[&str]) -> Reviewer {
+        Reviewer {
+            person: Person::local(name),
+            display: name.to_owned(),
+            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        }
+    }
+
+    fn vote(choice: Choice) -> Vote {
+        Vote { digest: RequestDigest([1; 32]), choice, reason: None, channel: Channel::Api }
+    }
+
+    /// Votes as the store does: a counted approval stays with the hold.
+    fn cast(hold: &mut Hold, owners: &[Person], solo: bool, by: &Reviewer) -> Result<Tally, Refusal> {
+        let vote = vote(Choice::Approve);
+        let tally = judge(hold, owners, solo, by, &vote, NOW)?;
+        hold.votes.push(VoteRecord {
+            person: by.person.clone(),
+            groups: by.groups.iter().cloned().collect(),
+            vote: vote.choice,
+            reason: None,
+            channel: vote.channel,
+            at: NOW,
+        });
+        Ok(tally)
+    }
+
+    #[test]
+    fn one_other_person_is_enough_by_default() {
+        let mut hold = hold(&["alice"], false, policy(0, &[], &[]));
+        assert_eq!(cast(&mut hold, &[], false, &reviewer("alice", &[])), Err(Refusal::OwnAgent));
+        assert_eq!(cast(&mut hold, &[], false, &reviewer("bob", &[])), Ok(Tally::Approved));
+    }
+
+    #[test]
+    fn owners_of_now_count_as_well() {
+        let mut parked = hold(&["alice"], false, policy(2, &[], &[]));
+        assert_eq!(cast(&mut parked, &[], false, &reviewer("bob", &[])), Ok(Tally::Open { missing: 1 }));
+        let now = [Person::local("bob")];
+        assert_eq!(cast(&mut parked, &now, false, &reviewer("carol", &[])), Ok(Tally::Open { missing: 1 }));
+        assert_eq!(cast(&mut parked, &now, false, &reviewer("dan", &[])), Ok(Tally::Approved));
+    }
+
+    #[test]
+    fn nobody_known_means_two_people_unless_solo_then_and_now() {
+        for (then, now, expected) in [
+            (false, false, Tally::Open { missing: 1 }),
+            (true, false, Tally::Open { missing: 1 }),
+            (false, true, Tally::Open { missing: 1 }),
+            (true, true, Tally::Approved),
+        ] {
+            let mut hold = hold(&[], then, policy(1, &[], &[]));
+            assert_eq!(cast(&mut hold, &[], now, &reviewer("bob", &[])), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn solo_lets_the_owner_approve_but_not_twice() {
+        let mut hold = hold(&["alice"], true, policy(2, &[], &[]));
+        assert_eq!(cast(&mut hold, &[], true, &reviewer("alice", &[])), Ok(Tally::Open { missing: 1 }));
+        assert_eq!(cast(&mut hold, &[], true, &reviewer("alice", &[])), Err(Refusal::AlreadyVoted));
+    }
+
+    #[test]
+    fn each_group_needs_a_person_of_its_own() {
+        let mut parked = hold(&["alice"], false, policy(1, &[], &["security", "owners"]));
+        let both = reviewer("bob", &["security", "owners"]);
+        assert_eq!(cast(&mut parked, &[], false, &both), Ok(Tally::Open { missing: 1 }));
+        let stranger = cast(&mut parked, &[], false, &reviewer("carol", &["cooks"]));
+        assert_eq!(stranger, Err(Refusal::NotInGroup(vec!["security".to_owned(), "owners".to_owned()])));
+        // Bob must move to the seat that Dan cannot take.
+        assert_eq!(cast(&mut parked, &[], false, &reviewer("dan", &["security"])), Ok(Tally::Approved));
+    }
+
+    #[test]
+    fn from_shuts_others_out() {
+        let mut hold = hold(&["alice"], false, policy(1, &["admins"], &[]));
+        let refused = cast(&mut hold, &[], false, &reviewer("bob", &["security"]));
+        assert_eq!(refused, Err(Refusal::NotInGroup(vec!["admins".to_owned()])));
+        assert_eq!(cast(&mut hold, &[], false, &reviewer("carol", &["admins"])), Ok(Tally::Approved));
+    }
+
+    #[test]
+    fn stale_decided_and_expired_are_told_apart() {
+        let bob = reviewer("bob", &[]);
+        let approve = vote(Choice::Approve);
+        let mut hold = hold(&["alice"], false, policy(1, &[], &[]));
+        let stale = Vote { digest: RequestDigest([2; 32]), ..approve.clone() };
+        assert_eq!(judge(&hold, &[], false, &bob, &stale, NOW), Err(Refusal::StaleDigest));
+        let ended = hold.expires_at;
+        assert_eq!(judge(&hold, &[], false, &bob, &approve, ended), Err(Refusal::Expired));
+        assert_eq!(judge(&hold, &[], false, &bob, &vote(Choice::Deny), ended), Err(Refusal::Expired));
+        for state in HoldState::ALL.into_iter().filter(|s| *s != HoldState::Pending) {
+            hold.state = state;
+            for choice in [Choice::Approve, Choice::Deny] {
+                let refused = judge(&hold, &[], true, &bob, &vote(choice), NOW);
+                assert_eq!(refused, Err(Refusal::NotPending(state)));
+            }
+        }
+    }
+
+    const NAMES: [&str; 5] = ["alice", "bob", "carol", "dan", "eve"];
+    const GROUPS: [&str; 3] = ["x", "y", "z"];
+
+    fn some_groups() -> impl Strategy<Value = Vec<&'static str>> {
+        prop::sample::subsequence(GROUPS.to_vec(), 0..=3)
+    }
+
+    fn some_names() -> impl Strategy<Value = Vec<&'static str>> {
+        prop::sample::subsequence(NAMES.to_vec(), 0..=3)
+    }
+
+    fn some_policy() -> impl Strategy<Value = ReviewPolicy> {
+        (0..4u32, some_groups(), some_groups()).prop_map(|(n, from, each)| policy(n, &from, &each))
+    }
+
+    /// Whether distinct people can stand for all groups, by trying all.
+    fn seatable(each: &[String], voters: &[&VoteRecord]) -> bool {
+        let Some((group, rest)) = each.split_first() else { return true };
+        (0..voters.len()).any(|at| {
+            let mut others = voters.to_vec();
+            others.remove(at).groups.contains(group) && seatable(rest, &others)
+        })
+    }
+
+    proptest! {
+        /// Whoever votes how often with whatever groups: an approval has the people that the policy asks for,
+        /// and no owner among them.
+        #[test]
+        fn an_approval_is_always_earned(
+            then in some_names(), now in some_names(), solo: bool, solo_now: bool, policy in some_policy(),
+            votes in prop::collection::vec((prop::sample::select(NAMES.to_vec()), some_groups()), 0..12),
+        ) {
+            let mut hold = hold(&then, solo, policy.clone());
+            let now: Vec<Person> = now.iter().map(|n| Person::local(n)).collect();
+            for (name, groups) in votes {
+                if cast(&mut hold, &now, solo_now, &reviewer(name, &groups)) != Ok(Tally::Approved) {
+                    continue;
+                }
+                let solo = solo && solo_now;
+                let owners: BTreeSet<&Person> = hold.owners.iter().chain(&now).collect();
+                let member = |v: &VoteRecord| policy.from.is_empty() || policy.from.iter().any(|g| v.groups.contains(g));
+                let valid: Vec<&VoteRecord> =
+                    hold.votes.iter().filter(|v| (solo || !owners.contains(&v.person)) && member(v)).collect();
+                let people: BTreeSet<&Person> = valid.iter().map(|v| &v.person).collect();
+                prop_assert_eq!(people.len(), valid.len(), "nobody counts twice");
+                let least = if owners.is_empty() && !solo { 2 } else { 1 };
+                prop_assert!(people.len() >= (policy.approvals as usize).max(least));
+                prop_assert!(seatable(&policy.each, &valid));
+                break;
+            }
+        }
+
+        /// The same people with the same groups come to the same end in any order.
+        #[test]
+        fn order_does_not_matter(
+            owners in some_names(), policy in some_policy(),
+            groups in prop::collection::vec(some_groups(), NAMES.len()),
+            order in Just((0..NAMES.len()).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let run = |order: &[usize]| {
+                let mut hold = hold(&owners, false, policy.clone());
+                order.iter().any(|&at| {
+                    let by = reviewer(NAMES[at], &groups[at]);
+                    cast(&mut hold, &[], false, &by) == Ok(Tally::Approved)
+                })
+            };
+            prop_assert_eq!(run(&order), run(&[0, 1, 2, 3, 4]));
+        }
+
+        /// `missing` is honest: fewer people than it says never suffice, whoever they are.
+        #[test]
+        fn missing_is_a_lower_bound(policy in some_policy(), groups in prop::collection::vec(some_groups(), 4)) {
+            let mut hold = hold(&["owner"], false, policy);
+            let mut missing = None;
+            for (name, groups) in NAMES.into_iter().zip(&groups) {
+                match cast(&mut hold, &[], false, &reviewer(name, groups)) {
+                    Ok(Tally::Open { missing: now }) => {
+                        prop_assert!(now > 0 && missing.is_none_or(|before| now <= before && before - now <= 1));
+                        missing = Some(now);
+                    }
+                    Ok(Tally::Approved) => {
+                        prop_assert!(missing.is_none_or(|before| before == 1));
+                        break;
+                    }
+                    Ok(Tally::Denied) => prop_assert!(false, "nobody denied"),
+                    Err(_) => {}
+                }
+            }
+        }
+
+        /// One deny ends it, whoever reviews, owner or not.
+        #[test]
+        fn anybody_may_deny(owners in some_names(), policy in some_policy(), name in prop::sample::select(NAMES.to_vec())) {
+            let hold = hold(&owners, false, policy);
+            let tally = judge(&hold, &[], false, &reviewer(name, &[]), &vote(Choice::Deny), NOW);
+            prop_assert_eq!(tally, Ok(Tally::Denied));
+        }
+    }
+}

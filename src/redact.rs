@@ -369,3 +369,149 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{1D173}', '\u{1D17A}'),
     ('\u{E0000}', '\u{E0FFF}'),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    fn prints() -> Fingerprints {
+        Fingerprints::new(&[7; 32])
+    }
+
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+        let field = |(name, value): &(&str, &str)| {
+            (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+        };
+        fields.iter().map(field).collect()
+    }
+
+    fn shown(name: &str, value: &str) -> String {
+        prints().fields(&headers(&[(name, value)])).remove(0).value
+    }
+
+    const SIGV4: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261120/us-east-1/iam/aws4_request, \
+                         SignedHeaders=host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6789a8edb";
+
+    #[test]
+    fn a_secret_is_shown_as_kind_tail_and_fingerprint() {
+        let print = prints().of(b"sk-proj-0123456789ab9f2c");
+        assert_eq!(
+            shown("authorization", "Bearer sk-proj-0123456789ab9f2c"),
+            format!("Bearer …9f2c (fp {print})")
+        );
+        assert_eq!(
+            shown("x-api-key", "hunter2"),
+            format!("… (fp {})", prints().of(b"hunter2")),
+            "too short for a tail"
+        );
+        assert!(shown("x-custom", "ghp_0123456789abcdef0123").starts_with("…0123 (fp "), "known by its look");
+        assert_eq!(shown("accept", "text/html"), "text/html");
+        let aws = shown("authorization", SIGV4);
+        assert!(
+            aws.starts_with(
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261120/us-east-1/iam/aws4_request (fp "
+            )
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_no_text_is_shown_exactly() {
+        let mut map = HeaderMap::new();
+        map.insert("x-raw", HeaderValue::from_bytes(b"a\xff\xe2").unwrap());
+        assert_eq!(prints().fields(&map)[0].value, "a\\xff\\xe2");
+    }
+
+    #[test]
+    fn a_credential_is_the_same_from_try_to_try() {
+        let of = |value: &str| prints().credential(&headers(&[("authorization", value), ("accept", "x")]));
+        let later = SIGV4.replace("20261120", "20261121").replace("5d672d79", "00000000");
+        assert_eq!(of(SIGV4), of(&later));
+        assert_ne!(of(SIGV4), of(&SIGV4.replace("AKIDEXAMPLE", "AKIDOTHER")));
+        assert_ne!(of(SIGV4), of(&SIGV4.replace("us-east-1", "eu-west-1")));
+        assert_ne!(of("Bearer a"), of("Bearer b"));
+        assert_eq!(prints().credential(&headers(&[("accept", "x")])), "");
+        // What only looks like SigV4 counts whole.
+        assert_ne!(of("AWS4-X Credential=a/b, s=1"), of("AWS4-X Credential=a/b, s=2"));
+    }
+
+    #[test]
+    fn secrets_leave_queries() {
+        for (before, after) in [
+            ("page=2&per_page=50", "page=2&per_page=50"),
+            ("a=1&access_token=x&b=2", "a=1&access_token=[redacted]&b=2"),
+            ("X-Amz-Signature=0f&X-Amz-Date=1", "X-Amz-Signature=[redacted]&X-Amz-Date=1"),
+            ("client%5Fsecret=x;b=2", "client%5Fsecret=[redacted];b=2"),
+            ("q=ghp_0123456789abcdef0123", "q=[redacted]"),
+            ("ghp_0123456789abcdef0123", "[redacted]"),
+            ("ghp_0123456789abcdef0123=1", "[redacted]"),
+            ("cursor=aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3", "cursor=[redacted]"),
+            ("token=&key", "token=&key"),
+            ("", ""),
+        ] {
+            assert_eq!(query(before), after);
+            assert_eq!(url(&format!("https://h/p?{before}")), format!("https://h/p?{after}"));
+        }
+        assert_eq!(url("https://h/token=x"), "https://h/token=x");
+    }
+
+    #[test]
+    fn hidden_characters_are_named() {
+        assert_eq!(visible("plain\ttext\nβ 漢 é"), "plain\ttext\nβ 漢 é");
+        assert_eq!(visible("a\u{202E}b"), "a⟨U+202E⟩b");
+        assert_eq!(visible("\u{1b}[31m\u{0}\u{85}"), "⟨U+001B⟩[31m⟨U+0000⟩⟨U+0085⟩");
+        assert_eq!(visible("a\r\nb\rc"), "a\nb⟨U+000D⟩c");
+        assert_eq!(visible("\u{E0041}\u{200B}\u{FEFF}\u{2028}"), "⟨U+E0041⟩⟨U+200B⟩⟨U+FEFF⟩⟨U+2028⟩");
+    }
+
+    proptest! {
+        #[test]
+        fn no_hidden_character_comes_out(text: String, more in prop::collection::vec(prop::char::any(), 0..40)) {
+            let text: String = text.chars().chain(more).collect();
+            let seen = visible(&text).into_owned();
+            let harmful = |c: char| {
+                (c.is_control() && c != '\n' && c != '\t')
+                    || matches!(u32::from(c), 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF)
+            };
+            prop_assert!(!seen.chars().any(harmful), "{:?}", seen);
+            prop_assert_eq!(visible(&seen), &*seen, "once is enough");
+        }
+
+        #[test]
+        fn no_secret_comes_out_of_a_field(
+            name in prop::sample::select(vec![
+                "authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "private-token", "x-vault-token",
+                "x-amz-security-token", "dd-api-key", "set-cookie", "x-my-secret", "x-password", "x-goog-api-key",
+            ]),
+            scheme in prop::sample::select(vec!["", "Bearer ", "token ", "Basic ", "Unheard-of ", "AWS4-HMAC-SHA256 "]),
+            secret in "[!-~]{8,80}",
+        ) {
+            let map = headers(&[(name, &format!("{scheme}{secret}"))]);
+            let field = prints().fields(&map).remove(0);
+            prop_assert!(field.redacted);
+            for window in secret.as_bytes().windows(7) {
+                let part = std::str::from_utf8(window).unwrap();
+                prop_assert!(!field.value.contains(part), "{} in {}", part, field.value);
+            }
+            let credential = prints().credential(&map);
+            prop_assert!(!credential.contains(&secret));
+            prop_assert!(!credential.is_empty());
+        }
+
+        #[test]
+        fn no_secret_comes_out_of_a_query(
+            name in prop::sample::select(vec!["token", "access_token", "sig", "X-Amz-Signature", "api_key", "Password", "code"]),
+            secret in "[A-Za-z0-9%+/=_-]{9,60}", before in "([a-z]{1,4}=[a-z]{1,4}&)?", after in "(&[a-z]{1,4}=[a-z]{1,4})?",
+        ) {
+            let shown = query(&format!("{before}{name}={secret}{after}")).into_owned();
+            prop_assert_eq!(shown, format!("{}{}=[redacted]{}", before, name, after));
+        }
+
+        #[test]
+        fn queries_without_secrets_stay(text in "([a-z]{1,3}=[a-z0-9 %]{0,12}&){0,4}[a-z]{1,3}=[0-9]{0,3}") {
+            let secret = SECRET_PARAMETERS.iter().any(|name| text.split('&').any(|p| p.split('=').next() == Some(name)));
+            prop_assert!(secret || query(&text) == text);
+        }
+    }
+}

@@ -3,4 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod desk;
+mod faults;
+mod ledger;
+mod machine;
+mod people;
+mod speed;
 mod support;
