@@ -13,6 +13,8 @@ mod park;
 mod release;
 mod reviewers;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod vote;
 mod writer;
 

@@ -83,9 +83,10 @@ impl Tx {
         let last = self.last.clone();
         self.run("SAVEPOINT job").await?;
         let result = job.run(self).await;
-        if result.is_err() {
+        if let Err(cause) = &result {
             self.last = last;
-            self.run("ROLLBACK TO job").await?;
+            // On some failures (a full disk) SQLite has rolled all back already: what counts is why.
+            self.run("ROLLBACK TO job").await.map_err(|_| cause.clone())?;
         }
         self.run("RELEASE job").await?;
         Ok(result)
