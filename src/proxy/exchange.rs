@@ -258,11 +258,9 @@ async fn inspect(
     let too_long = read.announced().is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX))
         || !read.up_to(limit, settings.timeouts.idle).await.map_err(|e| unread(&e))?;
     let decoded = if too_long {
-        decode::Body::Unreadable(format!("the body is longer than {limit} bytes (`inspect.max-bytes`)"))
+        settings.limits.too_long()
     } else {
-        let limits =
-            decode::Limits { decoded_bytes_max: limit.saturating_mul(DECODED_FACTOR), ratio_max: RATIO_MAX };
-        decode::body(&exchange.parts.headers, &read.bytes, limits)
+        decode::body(&exchange.parts.headers, &read.bytes, settings.limits.decoding())
     };
     Ok((Taken::Read(read), decoded))
 }
@@ -474,8 +472,3 @@ pub(super) fn upstream_failed_reply(
     message.push('.');
     Reply::new(status, code, end, message)
 }
-
-/// Decoded bodies may be so many times the inspection limit …
-const DECODED_FACTOR: usize = 8;
-/// … and so many times their coded size.
-const RATIO_MAX: usize = 100;

@@ -8,7 +8,7 @@ use http::header::{
 
 /// What a pass over the fields of a request found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     hop_by_hop: bool,
     ours: bool,
     expect: bool,
@@ -20,7 +20,7 @@ pub(super) struct Found {
 
 /// A request that no well-meaning client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FieldError {
+pub(crate) enum FieldError {
     #[error("there is more than one `{0}` field")]
     Repeated(&'static str),
     #[error("`Connection` names a field that must not end here: `{0}`")]
@@ -31,14 +31,14 @@ pub(super) enum FieldError {
 
 /// What was taken off a request.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    pub(super) words: AgentWords,
+pub(crate) struct Taken {
+    pub(crate) words: AgentWords,
     /// The protocol that the client wants to change to, unless it is HTTP/2 (h2c is a way around a proxy).
-    pub(super) upgrade: Option<HeaderValue>,
+    pub(crate) upgrade: Option<HeaderValue>,
 }
 
 /// Looks at every field once; nothing is allocated.
-pub(super) fn look(headers: &HeaderMap) -> Found {
+pub(crate) fn look(headers: &HeaderMap) -> Found {
     let mut found = Found::default();
     for name in headers.keys() {
         if *name == HOST {
@@ -73,7 +73,7 @@ pub(super) fn look(headers: &HeaderMap) -> Found {
 ///
 /// # Errors
 /// See [`FieldError`].
-pub(super) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, FieldError> {
+pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, FieldError> {
     for (times, name) in
         [(found.host, "Host"), (found.content_type, "Content-Type"), (found.content_length, "Content-Length")]
     {

@@ -5,7 +5,7 @@ mod destination;
 mod entered;
 mod entry;
 mod exchange;
-mod fields;
+pub(crate) mod fields;
 mod own;
 mod parked;
 mod patience;

@@ -1,6 +1,7 @@
 //! What the data plane is told at start.
 
 use crate::authority::{Authority, Host, HostPattern};
+use crate::decode;
 use globset::GlobMatcher;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -77,6 +78,22 @@ pub struct Limits {
     pub held_body_bytes: usize,
 }
 
+impl Limits {
+    /// How far a body that rules look at is decoded.
+    pub(crate) const fn decoding(&self) -> decode::Limits {
+        decode::Limits {
+            decoded_bytes_max: self.inspect_bytes.saturating_mul(DECODED_FACTOR),
+            ratio_max: RATIO_MAX,
+        }
+    }
+
+    /// A body that is too long for rules to look at.
+    pub(crate) fn too_long(&self) -> decode::Body {
+        let limit = self.inspect_bytes;
+        decode::Body::Unreadable(format!("the body is longer than {limit} bytes (`inspect.max-bytes`)"))
+    }
+}
+
 /// Every wait for somebody else.
 #[derive(Debug, Clone)]
 pub struct Timeouts {
@@ -91,3 +108,8 @@ pub struct Timeouts {
     /// Without a byte in either direction.
     pub idle: Duration,
 }
+
+/// Decoded bodies may be so many times the inspection limit …
+const DECODED_FACTOR: usize = 8;
+/// … and so many times their coded size.
+const RATIO_MAX: usize = 100;
