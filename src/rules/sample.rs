@@ -10,6 +10,7 @@ use crate::authority::{Authority, HostError, Scheme};
 use crate::path::{self, TargetError};
 use crate::request::Head;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::fmt;
 
@@ -146,13 +147,22 @@ impl Sample {
         let method = Method::from_bytes(self.method.as_bytes())
             .map_err(|_| SampleError::Method(self.method.clone()))?;
         let (scheme, authority, target) = split(&self.url)?;
+        if target.parse::<PathAndQuery>().is_err() {
+            return Err(SampleError::Target(TargetError::Character));
+        }
         let target = path::canonical(&target)
             .map_err(SampleError::Target)
             .map(|t| (t.path.into_owned(), t.readings.into_iter().collect(), t.query.map(str::to_owned)));
         let (path, readings, query) = target?;
-        let headers = self.header_map()?;
+        let mut headers = self.header_map()?;
         agree(&headers, scheme, &authority)?;
         framed(&headers)?;
+        let host = if authority.port == scheme.default_port() {
+            HeaderValue::try_from(authority.host.to_string())
+        } else {
+            HeaderValue::try_from(authority.to_string())
+        };
+        headers.entry(HOST).or_insert(host.map_err(|_| SampleError::Host(HostError::Malformed))?);
         Ok(Canonical { method, scheme, authority, path, readings, query, headers, body: self.body.clone() })
     }
 
