@@ -53,10 +53,8 @@ impl Shelf {
     pub fn sources(&self) -> Result<Vec<Source>, RulebookError> {
         let mut sources = Vec::new();
         if self.standard {
-            let standard = |(name, text): &(&str, &str)| Source {
-                name: format!("standard/{name}"),
-                text: (*text).to_owned(),
-            };
+            let standard =
+                |(name, text): &(&str, &str)| Source { name: (*name).to_owned(), text: (*text).to_owned() };
             sources.extend(STANDARD.iter().map(standard));
         }
         for folder in &self.folders {

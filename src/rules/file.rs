@@ -21,6 +21,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct RuleFile {
     pub(super) reader: Reader,
+    /// The hosts that the pack is about: known ones, and those of every rule that names none itself.
     pub(super) hosts: Vec<HostPattern>,
     pub(super) rules: Vec<Rule>,
     pub(super) adjusters: Vec<Adjuster>,
@@ -81,6 +82,11 @@ impl RuleFile {
         }
         for node in items(reader, &fields, "rules") {
             self.rules.extend(read_rule(reader, node, &pack, mode, &mut self.ids));
+        }
+        if let (Some(hosts), false) = (fields.find("hosts"), self.hosts.is_empty()) {
+            let written = reader.written(hosts);
+            let matchers = self.rules.iter_mut().flat_map(|(rule, _)| &mut rule.when);
+            matchers.for_each(|matcher| matcher.limit_to(&self.hosts, &written));
         }
         for node in items(reader, &fields, "adjust") {
             self.adjusters.extend(read_adjuster(reader, node, &pack, &mut self.targets));

@@ -36,6 +36,8 @@ pub(super) enum Ask {
     Method(MethodSet),
     Host(Vec<HostPattern>),
     Path(Vec<PathPattern>),
+    /// A path by regular expression or glob, where a pattern cannot say it.
+    PathText(ValueMatch),
     Source(Vec<IpNet>),
     Agent(ValueMatch),
     Label(String, ValueMatch),
@@ -66,6 +68,14 @@ impl Matcher {
         }
         clauses.sort_by_key(|clause| clause.ask.cost());
         Some(Self { clauses })
+    }
+
+    /// Limits it to the hosts of its pack, unless it names hosts itself.
+    pub(super) fn limit_to(&mut self, hosts: &[HostPattern], written: &str) {
+        if self.hosts().is_none() {
+            self.clauses.push(Clause { ask: Ask::Host(hosts.to_vec()), written: written.to_owned() });
+            self.clauses.sort_by_key(|clause| clause.ask.cost());
+        }
     }
 
     pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
@@ -117,7 +127,7 @@ impl Ask {
             Self::Method(_) => 0,
             Self::Port(_) => 1,
             Self::Host(_) => 2,
-            Self::Path(_) => 3,
+            Self::Path(_) | Self::PathText(_) => 3,
             Self::Agent(_) => 4,
             Self::Source(_) => 5,
             Self::Label(..) => 6,
@@ -139,6 +149,7 @@ impl Ask {
             Self::Method(methods) => methods.answer(facts, stance).into(),
             Self::Host(hosts) => hosts.iter().any(|h| h.matches(head.authority.host.as_str())).into(),
             Self::Path(paths) => path_answer(paths, facts, stance),
+            Self::PathText(value) => value.answer(&readings(facts), stance),
             Self::Source(networks) => {
                 let source = facts.caller.source.to_canonical();
                 networks.iter().any(|network| network.contains(&source)).into()
@@ -171,7 +182,7 @@ impl Ask {
             Self::Port(_) => "port".to_owned(),
             Self::Method(_) => "method".to_owned(),
             Self::Host(_) => "host".to_owned(),
-            Self::Path(_) => "path".to_owned(),
+            Self::Path(_) | Self::PathText(_) => "path".to_owned(),
             Self::Source(_) => "source".to_owned(),
             Self::Agent(_) => "agent".to_owned(),
             Self::Label(name, _) => format!("label.{name}"),
@@ -200,7 +211,7 @@ impl Ask {
             Self::Port(_) => Some(head.authority.port.to_string()),
             Self::Method(_) => Some(facts.methods.shown()),
             Self::Host(_) => Some(head.authority.host.as_str().to_owned()),
-            Self::Path(_) => Some(head.path.to_owned()),
+            Self::Path(_) | Self::PathText(_) => Some(head.path.to_owned()),
             Self::Source(_) => Some(facts.caller.source.to_string()),
             Self::Agent(_) => Some(facts.caller.agent.name.clone()),
             Self::Label(name, _) => all(&label(facts, name)),
@@ -237,6 +248,13 @@ fn label<'a>(facts: &Facts<'a>, name: &str) -> Field<'a> {
     facts.caller.agent.labels.get(name).map_or_else(Field::default, |v| Field::one(Seen::text(v.as_str())))
 }
 
+/// The path and its other readings, as the values of one field.
+fn readings<'a>(facts: &Facts<'a>) -> Field<'a> {
+    let mut field = Field::one(Seen::text(facts.head.path));
+    field.values.extend(facts.head.readings.iter().map(|reading| Seen::text(&**reading)));
+    field
+}
+
 /// For `Exact` each reading must match some pattern; not all of them the same one.
 fn path_answer(paths: &[PathPattern], facts: &Facts<'_>, stance: Stance) -> Truth {
     let mut readings = std::iter::once(facts.head.path).chain(facts.head.readings.iter().map(|r| &**r));
@@ -270,6 +288,10 @@ fn read_clause(
         "host" => {
             let hosts = read_each(reader, node, "`host`", HostPattern::parse);
             add(reader, Some(Ask::Host(hosts)), node);
+        }
+        "path" if matches!(node.kind, Kind::Map(_)) => {
+            let ask = ValueMatch::read(reader, node, "`path`").map(Ask::PathText);
+            add(reader, ask, node);
         }
         "path" => {
             let paths = read_each(reader, node, "`path`", PathPattern::parse);

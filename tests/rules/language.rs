@@ -136,6 +136,38 @@ fn what_no_rule_matches_is_decided_by_otherwise() {
 }
 
 #[test]
+fn rules_without_a_host_are_about_the_hosts_of_their_pack() {
+    let asking = asking_with(
+        &["pack: p\nhosts: [known.test]\nrules:\n\
+                  - { id: passes, verdict: pass, when: { method: POST, path: /x } }\n\
+                  - { id: denies, verdict: deny, when: [{ path: /y }, { host: other.test }] }\n\
+                  - { id: everywhere, verdict: deny, when: { host: \"*\", path: /z } }\n"],
+        Settings::default(),
+    );
+    assert_eq!(asking.line("POST https://known.test/x"), Pass);
+    assert_eq!(asking.line("POST https://elsewhere.test/x"), Hold);
+    assert_eq!(asking.line("GET https://known.test/y"), Deny);
+    assert_eq!(asking.line("GET https://elsewhere.test/y"), Hold);
+    assert_eq!(asking.line("GET https://other.test/"), Deny);
+    assert_eq!(asking.line("GET https://elsewhere.test/z"), Deny);
+}
+
+#[test]
+fn paths_match_by_expression_on_all_their_readings() {
+    let asking = asking_with(
+        &["pack: p\nhosts: [a.test]\nrules:\n\
+                  - { id: passes, verdict: pass, when: { method: POST, path: { regex: \"^/v1/list\\\\w*$\" } } }\n\
+                  - { id: holds, verdict: deny, when: { path: { regex: \":destroy$\" } } }\n"],
+        Settings::default(),
+    );
+    assert_eq!(asking.line("POST https://a.test/v1/listThings"), Pass);
+    assert_eq!(asking.line("POST https://a.test/v1/things"), Hold);
+    assert_eq!(asking.line("POST https://a.test/v1/x/%2e%2e%2flistThings"), Hold, "not all readings");
+    assert_eq!(asking.line("GET https://a.test/v1/k:destroy"), Deny);
+    assert_eq!(asking.line("GET https://a.test/v1/k%3Adestroy"), Deny);
+}
+
+#[test]
 fn observing_lets_pass_and_tells() {
     let rules = |mode: &str| {
         format!("pack: p\n{mode}\nrules:\n- {{ id: r, verdict: deny, when: {{ host: a.test, path: /x }} }}\n")
