@@ -85,7 +85,7 @@ impl RuleFile {
         }
         if let (Some(hosts), false) = (fields.find("hosts"), self.hosts.is_empty()) {
             let written = reader.written(hosts);
-            let matchers = self.rules.iter_mut().flat_map(|(rule, _)| &mut rule.when);
+            let matchers = self.rules.iter_mut().flat_map(|rule| &mut rule.when);
             matchers.for_each(|matcher| matcher.limit_to(&self.hosts, &written));
         }
         for node in items(reader, &fields, "adjust") {
