@@ -146,16 +146,20 @@ async fn vote(api: &Api, id: &str, choice: Choice, ballot: Ballot, json: bool) -
         return out::json(&answer);
     }
     let after: Summary = read(answer)?;
-    Ok(out::line(&outcome(&after))?)
+    Ok(out::line(&outcome(&after, hold.waiting > 0))?)
 }
 
-fn outcome(hold: &Summary) -> String {
+/// `waited`: a client was there before the vote, and is answered now.
+fn outcome(hold: &Summary, waited: bool) -> String {
     match hold.state.as_str() {
         "pending" => format!(
             "{} is still pending: {} of {} approvals",
             hold.id, hold.approvals.have, hold.approvals.needed
         ),
-        "approved" if hold.waiting == 0 => {
+        "approved" | "released" if waited => {
+            format!("{} is approved: the waiting client is answered", hold.id)
+        }
+        "approved" => {
             format!("{} is approved: the agent may send the identical request again, once", hold.id)
         }
         state => format!("{} is {state}", hold.id),

@@ -58,7 +58,7 @@ pub(super) struct Which {
 
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { which, limit } if which.traffic => list_traffic(config, which, limit)?,
+        Command::List { which, limit } if which.traffic => list_traffic(config, &which, limit)?,
         Command::Export { which } if which.traffic => {
             for line in traffic::read(&config.traffic.folder, which.of_traffic())? {
                 out::json(&line?)?;
@@ -159,7 +159,7 @@ async fn verify(ledger: &Ledger, json: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list_traffic(config: &Config, which: Which, limit: usize) -> anyhow::Result<()> {
+fn list_traffic(config: &Config, which: &Which, limit: usize) -> anyhow::Result<()> {
     let mut newest = VecDeque::with_capacity(limit.min(PAGE_ROWS));
     for line in traffic::read(&config.traffic.folder, which.of_traffic())? {
         if newest.len() == limit {

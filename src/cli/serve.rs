@@ -84,7 +84,8 @@ fn welcome(server: &Server, config: &Config, link: Option<&str>) -> String {
         None => row("Open the inbox", &server_file::control_url(config)),
     }
     row("Agents connect", &format!("http://{}", server.listen()));
-    row("The CA to trust", &server.certificate().display().to_string());
+    let certificate = std::path::absolute(server.certificate());
+    row("The CA to trust", &certificate.as_deref().unwrap_or(server.certificate()).display().to_string());
     if link.is_some() {
         row("A new link", &format!("{holdpoint} reviewers link {OPERATOR}"));
         row("SOLO MODE", "you review the calls of your own agents; nobody else checks");
