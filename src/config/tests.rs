@@ -147,6 +147,17 @@ fn every_listed_key_is_taken_and_has_its_own_variable() {
     assert_eq!(names.len(), KEYS.len());
 }
 
+/// The README's table has every key, by itself or in its map.
+#[test]
+fn every_key_is_documented() {
+    let readme = include_str!("../../README.md");
+    for key in KEYS {
+        let parent = key.rsplit_once('.').map_or(*key, |(parent, _)| parent);
+        let has = |name: &str| readme.contains(&format!("| `{name}` |"));
+        assert!(has(key) || has(parent), "`{key}` is missing in README.md");
+    }
+}
+
 #[test]
 fn all_complaints_come_at_once_and_point() {
     let text = r#"lissten: 127.0.0.1:1
