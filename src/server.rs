@@ -14,7 +14,6 @@ use crate::rules::Rates;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, AuthorityError, CertificateAuthority, LeafError, Leaves, Trust};
 use crate::traffic::{self, Closed, Traffic};
-use axum::serve::ListenerExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -151,7 +150,7 @@ impl Server {
         faces.spawn(follow_rules(Arc::clone(&rulebook), ledger.clone(), metrics, shutdown.clone()));
         let serving = Arc::clone(&proxy);
         faces.spawn(async move { serving.serve(agents_listener).await });
-        faces.spawn(serve_control(control_listener, face, shutdown.clone()));
+        faces.spawn(review::serve(control_listener, face, shutdown.clone()));
         let started = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "solo": config.solo,
@@ -247,16 +246,6 @@ fn read_files(shelf: Shelf, certs: &Path, extra_ca: &[PathBuf]) -> Result<Files,
 
 async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, key, source })
-}
-
-async fn serve_control(listener: TcpListener, face: axum::Router, shutdown: CancellationToken) {
-    let listener = listener.tap_io(|tcp| {
-        let _ = tcp.set_nodelay(true); // slower without, not wrong
-    });
-    let served = axum::serve(listener, face).with_graceful_shutdown(shutdown.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the control listener ended");
-    }
 }
 
 /// Reloads rules on SIGHUP and when their files change.

@@ -72,7 +72,7 @@ pub(super) async fn admit(State(face): State<Arc<Face>>, request: Request, next:
         .unwrap_or_default();
     if !face.guard.knows(host) {
         return Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host")
-            .detail("this server is not known under that name; set `control.public-url` if it should be")
+            .detail("this server is not known under that name; set `control.url` if it should be")
             .into_response();
     }
     if !request.method().is_safe() && !face.guard.trusts_sender(request.headers(), host) {

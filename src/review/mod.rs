@@ -14,8 +14,11 @@ mod outline;
 mod pages;
 mod probes;
 mod problem;
+mod serve;
 mod session;
 mod shown;
+
+pub use serve::serve;
 
 use crate::agents::Agents;
 use crate::desk::Desk;

@@ -89,8 +89,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        let stop = shutdown.clone().cancelled_owned();
-        tasks.spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stop).await.unwrap() });
+        tasks.spawn(review::serve(listener, app, shutdown.clone()));
         Self { address, desk, reviewers, agents, shutdown, ready, tasks, _store: store, _data: data }
     }
 
