@@ -84,7 +84,7 @@ pub struct MatchedField {
 /// The part of a ruling that outlives the request: stored with a hold, shown, recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grounds {
-    /// `pack/rule`, or `otherwise/write`, `otherwise/unknown-host`, `unreadable`.
+    /// `pack/rule`, or `otherwise/read`, `otherwise/write`, `otherwise/unknown-host`.
     pub rule: String,
     pub why: String,
     pub risk: Risk,

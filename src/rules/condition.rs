@@ -259,7 +259,10 @@ impl Survey {
         match &node.expr {
             Expr::Select(select) => match &select.operand.expr {
                 Expr::Ident(name) if name == "request" && !self.bound.contains(name) => {
-                    self.field(&select.field)
+                    self.field(&select.field);
+                }
+                Expr::Ident(name) if name == "agent" && !self.bound.contains(name) => {
+                    self.known(&select.field, AGENT_FIELDS, "field of `agent`");
                 }
                 _ => self.visit(&select.operand),
             },
@@ -367,8 +370,8 @@ fn map(map: HashMap<Key, Value>) -> Value {
     Value::Map(Map { map: Arc::new(map) })
 }
 
-/// How deep brackets, unary operators and conditionals go into each other, at most. Quotes are ignored: a
-/// bracket in a text counts, and does no harm.
+/// How deep brackets, unary operators and conditionals go into each other, at most. It looks at characters
+/// only, so that it can go before the parser; a bracket in a text counts as well.
 fn nesting(source: &str) -> usize {
     let (mut depth, mut deepest, mut unary, mut conditionals) = (0_usize, 0, 0_usize, 0_usize);
     for c in source.chars() {
@@ -423,6 +426,7 @@ const FUNCTIONS: &[&str] = &[
     "dyn",
     "type",
 ];
+const AGENT_FIELDS: &[&str] = &["name", "labels"];
 const REQUEST_FIELDS: &[&str] =
     &["method", "host", "port", "path", "query", "headers", "body", "text", "size"];
 const NESTING_MAX: usize = 32;

@@ -63,6 +63,7 @@ rules:
   - { id: field, verdict: hold, when: { if: "request.pth == '/'" } }
   - { id: type, verdict: hold, when: { if: "request.method" } }
   - { id: function, verdict: hold, when: { if: "request.method.beginsWith('G')" } }
+  - { id: unreached, verdict: hold, when: { if: "request.method == 'PUT' && agnt.name == agent.nam" } }
   - { id: deep, verdict: hold, when: { if: "((((((((((((((((((((((((((((((((((true))))))))))))))))))))))))))))))))))" } }
 "#;
     insta::assert_snapshot!(report(&[("cel.yaml", text)]));

@@ -1,7 +1,9 @@
 //! The rule engine by its doors: a rule text and a request, and what comes out.
 
+mod allocation;
 mod diagnostics;
 mod language;
 mod properties;
 mod standard;
 mod support;
+mod thousand;
