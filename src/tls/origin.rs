@@ -99,6 +99,11 @@ pub fn plain_reason(error: &Error) -> String {
                 "its certificate is for another name".to_owned()
             }
             CertificateError::Revoked => "its certificate was revoked".to_owned(),
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "its certificate is not for servers".to_owned()
+            }
+            // The platform's verifier keeps its own reasons in here.
+            CertificateError::Other(why) => format!("its certificate was refused: {}", why.0),
             CertificateError::BadSignature => "its certificate has a bad signature".to_owned(),
             other => format!("its certificate was refused: {other}"),
         },
