@@ -291,9 +291,23 @@ pub(super) struct Read {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error("the client broke off")]
-    Client(#[from] hyper::Error),
+    Client(#[source] hyper::Error),
+    /// The chunks of an HTTP/1.1 body do not add up.
+    #[error("the body is not framed as its head says")]
+    Malformed(#[source] hyper::Error),
     #[error("the client sent nothing for {0:?}")]
     Slow(Duration),
+}
+
+impl ReadError {
+    fn of(error: hyper::Error) -> Self {
+        use std::io::ErrorKind::{InvalidData, InvalidInput};
+        let decoding = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
+        match decoding.map(std::io::Error::kind) {
+            Some(InvalidData | InvalidInput) => Self::Malformed(error),
+            _ => Self::Client(error),
+        }
+    }
 }
 
 impl Read {
@@ -316,7 +330,7 @@ impl Read {
             match timeout(idle, body.frame()).await.map_err(|_| ReadError::Slow(idle))? {
                 None => self.rest = None,
                 Some(frame) => {
-                    if let Ok(data) = frame?.into_data() {
+                    if let Ok(data) = frame.map_err(ReadError::of)?.into_data() {
                         self.bytes.extend_from_slice(&data);
                     }
                 }

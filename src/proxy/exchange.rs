@@ -435,6 +435,9 @@ fn misdirected(what: &str) -> Reply {
 }
 
 pub(super) fn unread(error: &ReadError) -> Reply {
+    if matches!(error, ReadError::Malformed(_)) {
+        return malformed(400, error);
+    }
     Reply::new(
         StatusCode::REQUEST_TIMEOUT,
         "body_unread",
