@@ -108,6 +108,11 @@ async fn through(
 ) -> Result<Response<Answer>, Refusal> {
     let plain = |reply| (reply, Dialect::Json);
 
+    // `CONNECT` opens a connection to us; within one it would open another, at the origin.
+    if parts.method == Method::CONNECT {
+        return Err(plain(malformed(501, &"`CONNECT` comes first on a connection, or not at all")));
+    }
+
     // Fields that end here, and those that no client means.
     let found = fields::look(&parts.headers);
     let taken = fields::take(&mut parts.headers, &found)
