@@ -13,6 +13,7 @@ pub(crate) struct Found {
     ours: bool,
     expect: bool,
     upgrade: bool,
+    coding: bool,
     host: u8,
     content_type: u8,
     content_length: u8,
@@ -25,6 +26,8 @@ pub(crate) enum FieldError {
     Repeated(&'static str),
     #[error("`Connection` names a field that must not end here: `{0}`")]
     Connection(&'static str),
+    #[error("a `Transfer-Encoding` other than `chunked`, once, is read in more than one way")]
+    Coding,
     #[error("an expectation other than `100-continue` cannot be met")]
     Expectation,
 }
@@ -51,9 +54,10 @@ pub(crate) fn look(headers: &HeaderMap) -> Found {
             found.expect = true;
         } else if *name == UPGRADE {
             (found.upgrade, found.hop_by_hop) = (true, true);
+        } else if *name == TRANSFER_ENCODING {
+            (found.coding, found.hop_by_hop) = (true, true);
         } else if *name == CONNECTION
             || *name == TE
-            || *name == TRANSFER_ENCODING
             || *name == PROXY_AUTHORIZATION
             || *name == PROXY_AUTHENTICATE
         {
@@ -80,6 +84,10 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
         if times > 1 {
             return Err(FieldError::Repeated(name));
         }
+    }
+    // What comes before a last `chunked` would be lost with the field, and the body with it (RFC 9112 §6.1).
+    if found.coding && !headers.get_all(TRANSFER_ENCODING).iter().eq(["chunked"]) {
+        return Err(FieldError::Coding);
     }
     let mut taken = Taken::default();
     if found.expect {
@@ -117,6 +125,8 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 }
 
 fn strip(headers: &mut HeaderMap) -> Result<(), FieldError> {
+    // Before what `Connection` names goes: HTTP/1.1 has `TE` named there (RFC 9110 §10.1.4).
+    let trailers = headers.get_all(TE).iter().any(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let mut named: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(CONNECTION) {
         for token in value.as_bytes().split(|b| *b == b',') {
@@ -130,7 +140,6 @@ fn strip(headers: &mut HeaderMap) -> Result<(), FieldError> {
     for name in named {
         headers.remove(name);
     }
-    let trailers = headers.get_all(TE).iter().any(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     for name in HOP_BY_HOP {
         headers.remove(*name);
     }
@@ -227,7 +236,7 @@ mod tests {
     fn what_ends_here_ends_here() {
         let (left, taken) = taken(&[
             ("host", "a.test"),
-            ("connection", "keep-alive, X-Secret-Hop"),
+            ("connection", "keep-alive, X-Secret-Hop, TE"),
             ("x-secret-hop", "1"),
             ("keep-alive", "5"),
             ("proxy-authorization", "Basic eA=="),
@@ -248,6 +257,10 @@ mod tests {
     fn what_no_client_means_is_refused() {
         assert_eq!(taken(&[("host", "a"), ("host", "b")]).unwrap_err(), FieldError::Repeated("Host"));
         assert_eq!(taken(&[("connection", "Host")]).unwrap_err(), FieldError::Connection("host"));
+        let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(taken(&twice).unwrap_err(), FieldError::Coding);
+        assert_eq!(taken(&[("transfer-encoding", "gzip, chunked")]).unwrap_err(), FieldError::Coding);
+        assert!(taken(&[("transfer-encoding", "chunked")]).is_ok());
         assert_eq!(taken(&[("expect", "something")]).unwrap_err(), FieldError::Expectation);
     }
 
