@@ -60,15 +60,20 @@ async fn clone_passes_and_push_is_held() {
 
     std::fs::write(work.join("large"), incompressible(2 << 20)).unwrap();
     git(&work, &["commit", "--quiet", "-am", "two"]);
-    let push = ["git", "-C", "work", "push", "--quiet", "origin", "main"];
-    let (output, hold) = scene.approved(&push).await;
+    // Over HTTP/1.1: in HTTP/2, git sometimes asks for more after the end of a large upload, and waits for itself.
+    let push = ["git", "-C", "work", "-c", "http.version=HTTP/1.1", "push", "--quiet", "origin", "main"];
+    // A push beyond git's post buffer asks with an empty one first: two requests, two holds.
+    let (output, holds) = scene.all_approved(&push).await;
     succeeded(&output);
-    assert_eq!(hold["url"], "https://api.test/git/site.git/git-receive-pack");
+    assert!(holds.iter().all(|h| h["url"] == "https://api.test/git/site.git/git-receive-pack"));
+    assert_eq!(holds.len(), 2);
     let bare = scene.home.path().join("origin/site.git");
     assert_eq!(git(&bare, &["rev-parse", "main"]), git(&work, &["rev-parse", "HEAD"]));
 
+    // A small one is a single request.
     std::fs::write(work.join("file"), "three\n").unwrap();
     git(&work, &["commit", "--quiet", "-am", "three"]);
+    let push = ["git", "-C", "work", "push", "--quiet", "origin", "main"];
     let before = git(&bare, &["rev-parse", "main"]);
     let output = scene.denied(&push).await;
     assert!(!output.status.success());

@@ -69,6 +69,23 @@ impl Scene {
         })
     }
 
+    /// Runs a client and approves whatever it does that is held, until it ends; the holds in their order.
+    async fn all_approved(&self, command: &[&str]) -> (Output, Vec<Value>) {
+        let mut holds = Vec::new();
+        let approver = async {
+            loop {
+                let hold = self.alice.wait_pending().await;
+                assert_eq!(self.alice.approve(&hold).await.status, 200);
+                holds.push(hold);
+            }
+        };
+        let output = tokio::select! {
+            output = self.client(command) => output,
+            () = approver => unreachable!("it goes on for ever"),
+        };
+        (output, holds)
+    }
+
     /// Runs a client whose call is held, and denies that call for [`REASON`].
     async fn denied(&self, command: &[&str]) -> Output {
         let (output, ()) = tokio::join!(self.client(command), async {

@@ -19,6 +19,8 @@ async fn every_end_is_recorded_once() {
 
     let mut wire = scene.wire().await;
     wire.send(request("GET", "/reset", "", "")).await;
+    wire.head().await;
+    scene.origin.open_gate();
     wire.rest().await;
 
     let mut wire = Wire::tunnel(scene.holdpoint.listen, "gone.test:443", &scene.holdpoint.ca).await;

@@ -1,6 +1,6 @@
 //! The real binary, on ports of its own, in a folder of its own.
 
-use super::{Origin, RULES, Reviewer, TestAuthority, soon};
+use super::{Origin, RULES, Reviewer, TestAuthority, Wire, soon};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io;
@@ -204,7 +204,18 @@ impl Holdpoint {
         let token = added["token"].as_str().expect("a token");
         use base64::Engine as _;
         let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{token}"));
-        format!("Proxy-Authorization: Basic {credentials}\r\n")
+        let line = format!("Proxy-Authorization: Basic {credentials}\r\n");
+        soon("the new agent to be known", async {
+            // The server sees what another process wrote within a moment.
+            let own =
+                format!("GET http://holdpoint.internal/ HTTP/1.1\r\nHost: holdpoint.internal\r\n{line}\r\n");
+            let listen = SocketAddr::from(([127, 0, 0, 1], self.listen.port()));
+            while Wire::plain(listen).await.ask(&own).await.status == 407 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        line
     }
 
     /// The records of the traffic log.

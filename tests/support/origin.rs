@@ -10,7 +10,7 @@
 //! | `/sse` | one event at once, one for each [`Origin::open_gate`], three in all |
 //! | `/gate` | its head only after [`Origin::open_gate`] |
 //! | `/trailers` | a body and the trailers `grpc-status: 0`, `grpc-message: fine` |
-//! | `/reset` | ten of the promised thousand bytes, then the connection breaks |
+//! | `/reset` | ten of the promised thousand bytes; after [`Origin::open_gate`] the connection breaks |
 //! | `/early` | 413, without reading the body |
 //! | `/upgrade` | 101, then an echo of bytes |
 //! | `/git/…` | smart HTTP of the bare repositories in [`Origin::serve_git`] |
@@ -275,7 +275,7 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Res
             text("text/plain", "at last".to_owned())
         }
         "/trailers" => trailers(),
-        "/reset" => reset(),
+        "/reset" => reset(state),
         "/upgrade" => {
             if let Some(upgrade) = upgrade {
                 state.upgraded.spawn(async move {
@@ -380,12 +380,21 @@ fn trailers() -> Response<Body> {
         .expect("a response")
 }
 
-fn reset() -> Response<Body> {
-    let frames =
-        [Ok(Frame::data(Bytes::from_static(b"ten bytes."))), Err(io::Error::other("broken on purpose"))];
+fn reset(state: Arc<State>) -> Response<Body> {
+    let frames = stream::unfold(false, move |broken| {
+        let state = Arc::clone(&state);
+        async move {
+            if !broken {
+                return Some((Ok(Frame::data(Bytes::from_static(b"ten bytes."))), true));
+            }
+            // What is written before an error may never leave: the test says when it has arrived.
+            state.gate.acquire().await.expect("never closed").forget();
+            Some((Err(io::Error::other("broken on purpose")), true))
+        }
+    });
     Response::builder()
         .header(header::CONTENT_LENGTH, 1000)
-        .body(UnsyncBoxBody::new(StreamBody::new(stream::iter(frames))))
+        .body(UnsyncBoxBody::new(StreamBody::new(frames)))
         .expect("a response")
 }
 
