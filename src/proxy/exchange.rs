@@ -413,7 +413,7 @@ fn rule_name(basis: &Basis<'_>) -> Arc<str> {
     static WRITE: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/write".into());
     static UNKNOWN: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/unknown-host".into());
     match basis {
-        Basis::Rule(rule) | Basis::Unreadable(rule) => Arc::from(rule.id.as_str()),
+        Basis::Rule(rule) | Basis::Unreadable(rule) => Arc::clone(&rule.id),
         Basis::OtherwiseRead => Arc::clone(&READ),
         Basis::OtherwiseWrite => Arc::clone(&WRITE),
         Basis::UnknownHost => Arc::clone(&UNKNOWN),

@@ -93,7 +93,7 @@ fn attach_adjusters(files: &mut [RuleFile]) {
         let taken = files.get_mut(file_at).map(|file| std::mem::take(&mut file.adjusters));
         for adjuster in taken.unwrap_or_default() {
             let mut rules = files.iter_mut().flat_map(|file| &mut file.rules);
-            let Some(rule) = rules.find(|rule| rule.id == adjuster.shown.rule) else { continue };
+            let Some(rule) = rules.find(|rule| *rule.id == *adjuster.shown.rule) else { continue };
             if rule.verdict != adjuster.shown.verdict {
                 rule.adjusters.push(adjuster);
                 continue;

@@ -47,7 +47,7 @@ fn near_miss(rule: &Rule, facts: &Facts<'_>) -> Option<NearMiss> {
     let failed = misses.min_by_key(Vec::len)?;
     let matched = rule.when.iter().any(|matcher| rule.answer(matcher, facts) == Truth::Yes);
     (!matched).then(|| NearMiss {
-        rule: rule.id.clone(),
+        rule: rule.id.to_string(),
         verdict: rule.verdict,
         file: rule.file.clone(),
         line: rule.line,
@@ -144,7 +144,7 @@ fn first_failure(rule: &Rule, facts: &Facts<'_>) -> String {
 
 fn failure(rule: &Rule, file: &str, example: &Example, message: String) -> ExampleFailure {
     ExampleFailure {
-        rule: rule.id.clone(),
+        rule: rule.id.to_string(),
         file: file.to_owned(),
         line: example.line,
         column: example.column,

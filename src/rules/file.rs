@@ -137,7 +137,7 @@ fn read_rule(
     let examples = fields.find("examples").map(|n| read_examples(reader, n, verdict)).unwrap_or_default();
     let rule = Rule {
         why: why.unwrap_or_else(|| format!("The rule {full_id} asks for it.")),
-        id: full_id,
+        id: full_id.into(),
         verdict: verdict?,
         risk,
         review,

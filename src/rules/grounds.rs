@@ -52,7 +52,7 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Grounds {
     let branch = branch(|truth| truth == Truth::Yes).or_else(|| branch(|truth| truth != Truth::No));
     let paths = branch.and_then(Matcher::paths).unwrap_or_default();
     Grounds {
-        rule: rule.id.clone(),
+        rule: rule.id.to_string(),
         why: rule.why.clone(),
         risk: rule.risk,
         matched: branch.map(|matcher| matched(matcher, facts)).unwrap_or_default(),

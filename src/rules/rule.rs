@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A rule as its users see it.
 #[derive(Debug)]
 pub struct Rule {
     /// `pack/id`.
-    pub id: String,
+    pub id: Arc<str>,
     pub verdict: Verdict,
     pub risk: Risk,
     pub why: String,
@@ -114,7 +115,7 @@ impl Rule {
 
     pub(super) fn overview(&self) -> Overview {
         Overview {
-            id: self.id.clone(),
+            id: self.id.to_string(),
             verdict: self.verdict,
             risk: self.risk,
             why: self.why.clone(),
