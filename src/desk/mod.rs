@@ -220,7 +220,7 @@ impl Desk {
     pub fn budget(self: &Arc<Self>, bytes: usize) -> Option<Budget> {
         let most = self.settings.held_bytes_max;
         self.held_bytes
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
                 held.checked_add(bytes).filter(|h| *h <= most)
             })
             .ok()?;

@@ -1,6 +1,6 @@
 //! Store and desk on a real database in a real folder.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod desk;
 mod faults;
