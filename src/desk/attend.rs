@@ -6,6 +6,7 @@ use crate::audit::{EventKind, Row};
 use crate::hold::{HoldId, HoldState};
 use crate::metrics::Decision;
 use crate::store::StoreError;
+use std::slice;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
@@ -22,68 +23,74 @@ impl Desk {
     }
 
     async fn wake(self: Arc<Self>, mut rows: broadcast::Receiver<Arc<Row>>) {
+        let mut behind = false;
         loop {
-            // Both branches are cancel-safe.
+            // All branches are cancel-safe.
             let row = tokio::select! {
                 () = self.stop.cancelled() => break,
+                () = tokio::time::sleep(RETRY_AFTER), if behind => Err(RecvError::Lagged(0)),
                 row = rows.recv() => row,
             };
             match row {
                 Ok(row) => self.heed(&row),
-                Err(RecvError::Lagged(_)) => {
-                    for id in self.seats.all() {
-                        self.spawn_settle(id);
+                Err(RecvError::Lagged(_)) => behind = true,
+                Err(RecvError::Closed) => break,
+            }
+            if behind {
+                match self.store.decided(&self.seats.all()).await {
+                    Ok(decided) => {
+                        decided.into_iter().for_each(|(id, state, reason)| self.settle(id, state, reason));
+                        behind = false;
+                    }
+                    Err(error) => {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "who waits could not be told yet"
+                        );
                     }
                 }
-                Err(RecvError::Closed) => break,
             }
         }
     }
 
     fn heed(self: &Arc<Self>, row: &Row) {
-        let decision = match row.event.event {
-            EventKind::HoldApproved => "approved",
-            EventKind::HoldDenied => "denied",
-            EventKind::HoldExpired => "expired",
-            EventKind::HoldWithdrawn => "withdrawn",
-            EventKind::HoldReleased => "",
+        let state = match row.event.event {
+            EventKind::HoldApproved => HoldState::Approved,
+            EventKind::HoldDenied => HoldState::Denied,
+            EventKind::HoldExpired => HoldState::Expired,
+            EventKind::HoldWithdrawn => HoldState::Withdrawn,
+            EventKind::HoldReleased => HoldState::Released,
             _ => return,
         };
-        if !decision.is_empty() {
-            self.metrics.decisions.get_or_create(&Decision { decision }).inc();
+        let detail = |key: &str| row.event.detail.get(key);
+        if state != HoldState::Released {
+            self.metrics.decisions.get_or_create(&Decision { decision: state.as_str() }).inc();
         }
-        if let Some(ms) = row.event.detail.get("waited_ms").and_then(serde_json::Value::as_u64) {
+        if let Some(ms) = detail("waited_ms").and_then(serde_json::Value::as_u64) {
             self.metrics.decision_seconds.0.observe(Duration::from_millis(ms).as_secs_f64());
         }
         let id = row.event.subject.as_deref().and_then(|subject| subject.parse().ok());
         if let Some(id) = id.filter(|id| self.seats.has(id)) {
-            self.spawn_settle(id);
+            let reason = detail("reason").and_then(|reason| reason.as_str()).map(str::to_owned);
+            self.settle(id, state, reason);
         }
     }
 
-    fn spawn_settle(self: &Arc<Self>, id: HoldId) {
-        let desk = Arc::clone(self);
-        // Own tasks: many decisions at once share their commits.
-        self.tasks.spawn(async move {
-            if let Err(error) = desk.settle(&id).await {
-                tracing::error!(error = &error as &dyn std::error::Error, hold = %id, "who waits could not be told");
-            }
-        });
-    }
-
-    /// Tells those who wait with a hold how it stands now.
-    async fn settle(&self, id: &HoldId) -> Result<(), StoreError> {
-        let Some((state, reason)) = self.store.standing(id).await? else { return Ok(()) };
+    /// Tells those who wait with a hold that it stands so.
+    fn settle(self: &Arc<Self>, id: HoldId, state: HoldState, reason: Option<String>) {
         match state {
             HoldState::Pending => {}
-            HoldState::Approved => self.claim(id).await,
+            HoldState::Approved => {
+                let desk = Arc::clone(self);
+                // Own tasks: many claims at once share their commits.
+                self.tasks.spawn(async move { desk.claim(&id).await });
+            }
             // Spent on another connection: the newest one, or one that came back.
-            HoldState::Released => self.seats.tell_unless_claiming(id, || Outcome::Superseded),
-            HoldState::Denied => self.seats.tell(id, || Outcome::Denied { reason: reason.clone() }),
-            HoldState::Expired => self.seats.tell(id, || Outcome::Expired),
-            HoldState::Withdrawn => self.seats.tell(id, || Outcome::Withdrawn),
+            HoldState::Released => self.seats.tell_unless_claiming(&id, || Outcome::Superseded),
+            HoldState::Denied => self.seats.tell(&id, || Outcome::Denied { reason: reason.clone() }),
+            HoldState::Expired => self.seats.tell(&id, || Outcome::Expired),
+            HoldState::Withdrawn => self.seats.tell(&id, || Outcome::Withdrawn),
         }
-        Ok(())
     }
 
     /// Spends the approval on the newest connection that waits. The right to send exists only when the
@@ -100,8 +107,10 @@ impl Desk {
             // Spent, expired or withdrawn since: the row that says so settles it.
             Ok(false) => {
                 self.seats.end_claim(id);
-                if let Ok(Some((HoldState::Released, _))) = self.store.standing(id).await {
-                    self.seats.tell(id, || Outcome::Superseded);
+                match self.store.decided(slice::from_ref(id)).await.as_deref() {
+                    Ok([(_, HoldState::Released, _)]) => self.seats.tell(id, || Outcome::Superseded),
+                    Ok(_) => {}
+                    Err(_) => self.seats.tell(id, || Outcome::Unrecorded),
                 }
             }
             Err(error) => {
@@ -145,5 +154,7 @@ impl Desk {
     }
 }
 
+/// When the store could not say how the holds stand.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 const ERASE_EVERY: Duration = Duration::from_mins(1);

@@ -239,23 +239,24 @@ impl Store {
             .await?)
     }
 
-    /// Where it stands, and the reason of a denial.
-    pub(crate) async fn standing(
+    /// Of these holds those that are not pending: where they stand, and the reason of a denial.
+    pub(crate) async fn decided(
         &self,
-        id: &HoldId,
-    ) -> Result<Option<(HoldState, Option<String>)>, StoreError> {
-        let row: Option<(String, Option<String>)> = sqlx::query_as(
-            "SELECT state, (SELECT reason FROM votes WHERE hold = holds.seq AND choice = 'deny' ORDER BY at LIMIT 1)
-             FROM holds WHERE id = ?",
+        ids: &[HoldId],
+    ) -> Result<Vec<(HoldId, HoldState, Option<String>)>, StoreError> {
+        let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+            "SELECT id, state, (SELECT reason FROM votes WHERE hold = holds.seq AND choice = 'deny' ORDER BY at LIMIT 1)
+             FROM holds WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'pending'",
         )
-        .bind(id.as_str())
-        .fetch_optional(&self.readers)
+        .bind(serde_json::json!(ids).to_string())
+        .fetch_all(&self.readers)
         .await?;
-        row.map(|(state, reason)| {
-            let state = state.parse().map_err(|_| StoreError::Damaged(format!("hold `{id}`")))?;
-            Ok((state, reason))
-        })
-        .transpose()
+        rows.into_iter()
+            .map(|(id, state, reason)| {
+                let damaged = || StoreError::Damaged(format!("hold `{id}`"));
+                Ok((id.parse().map_err(|_| damaged())?, state.parse().map_err(|_| damaged())?, reason))
+            })
+            .collect()
     }
 
     pub(crate) async fn history(&self, hold: &Hold) -> Result<History, StoreError> {

@@ -185,6 +185,7 @@ async fn decide(
     let detail = json!({
         "digest": hold.digest,
         "by": by,
+        "reason": hold.votes.last().and_then(|v| v.reason.as_deref()),
         "solo": hold.solo,
         "waited_ms": now.saturating_sub(hold.created_at.as_millisecond()),
     });

@@ -164,6 +164,7 @@ async fn a_changed_request_is_neither_shown_nor_approved() {
         assert!(matches!(refused, VoteError::Store(_)), "{statement}: {refused:?}");
         assert_eq!(office.events(&id).await, [EventKind::HoldCreated], "{statement}");
         office.vote(other.id(), &bob, Approve).await.unwrap();
+        drop((waiter, other));
         office.close().await;
     }
 }

@@ -167,5 +167,6 @@ async fn groups_count_as_they_are_now() {
     office.reviewers.add("bob", &["admins".to_owned()]).await.unwrap();
     office.desk.may_approve(&hold, &claimed).await.unwrap();
     office.desk.vote(&hold.id, &claimed, vote()).await.unwrap();
+    drop(waiter);
     office.close().await;
 }
