@@ -7,9 +7,11 @@ mod support;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use support::{Holdpoint, Origin, Setup, TestAuthority};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 /// The binary in a folder, with nothing inherited that could change what it does.
 fn holdpoint(folder: &Path, args: &[&str]) -> Output {
@@ -254,4 +256,31 @@ async fn holds_are_decided_from_the_command_line() {
     let answer = text(&answer.unwrap().stdout);
     assert!(answer.ends_with("403") && answer.contains("not today"), "{answer} {said}");
     assert!(said.contains("denied"), "{said}");
+}
+
+/// The command takes the place of `run`: signals, the terminal and the exit code need no passing on.
+#[tokio::test]
+async fn run_leaves_no_process_in_between() {
+    let holdpoint = server().await;
+    let mut command = holdpoint.command(["run", "--", "sh", "-c", "echo $$; kill -TERM $$"]);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().unwrap();
+    let output = support::soon("the end of the command", child.wait_with_output()).await.unwrap();
+    assert_eq!(text(&output.stdout).trim(), pid.to_string());
+    assert_eq!(output.status.signal(), Some(15));
+}
+
+#[tokio::test]
+async fn new_holds_are_watched() {
+    let holdpoint = Setup::new().set("/hold/patience", "0s".into()).start().await;
+    let mut watch =
+        holdpoint.command(["holds", "watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
+    support::soon("the watch", said.next_line()).await.unwrap().expect("it says that it watches");
+    let url = "http://api.test/held/x";
+    ok(&holdpoint.cli(&["run", "--", "curl", "-sS", "-d", "a=1", url]).await);
+    let mut seen = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let line = support::soon("the hold", seen.next_line()).await.unwrap().expect("a line");
+    assert!(line.contains("pending  POST http://api.test/held/x  by local  (test/held"), "{line}");
+    watch.kill().await.unwrap();
 }
