@@ -137,7 +137,19 @@ pub(super) async fn show(
     let id: HoldId = id.parse().map_err(|_| Trouble::no_such_hold())?;
     let hold = face.context.desk.hold(&id).await?.ok_or_else(Trouble::no_such_hold)?;
     let status = notice.as_ref().map_or(StatusCode::OK, |notice| notice.status);
-    Ok(render(status, &Detail::gather(face, visitor, &hold, notice).await?))
+    // A large body takes milliseconds to lay out, which the data plane's threads do not have.
+    let (request, matched) = (hold.request.clone(), hold.grounds.matched.clone());
+    let request = aside(move || RequestView::of(&request, &matched)).await?;
+    let page = Detail::gather(face, visitor, &hold, request, notice).await?;
+    aside(move || render(status, &page)).await
+}
+
+/// Runs what computes for long on a thread of its own.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "a hold could not be laid out");
+        Trouble::new(StatusCode::INTERNAL_SERVER_ERROR, "This hold cannot be shown", "Look at the log.")
+    })
 }
 
 impl Detail {
@@ -145,6 +157,7 @@ impl Detail {
         face: &Face,
         visitor: &Visitor,
         hold: &Hold,
+        request: RequestView,
         notice: Option<Notice>,
     ) -> Result<Self, Trouble> {
         let now = Timestamp::now();
@@ -182,7 +195,7 @@ impl Detail {
                 .iter()
                 .map(|m| (Shown::of(&m.field), Shown::of(&m.value)))
                 .collect(),
-            request: RequestView::of(&hold.request, &hold.grounds.matched),
+            request,
             history: Past::of(history, now),
             created: Moment::of(hold.created_at, now),
             requests: hold.requests,
