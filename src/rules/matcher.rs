@@ -4,7 +4,7 @@ use super::condition::Condition;
 use super::facts::{Facts, Field, Seen};
 use super::host::HostPattern;
 use super::method::MethodSet;
-use super::path::PathPattern;
+use super::path::{PathPattern, trimmed};
 use super::rate::{Counting, Rate};
 use super::reader::Reader;
 use super::tree::{Key, Kind, Node};
@@ -149,7 +149,7 @@ impl Ask {
             Self::Method(methods) => methods.answer(facts, stance).into(),
             Self::Host(hosts) => hosts.iter().any(|h| h.matches(head.authority.host.as_str())).into(),
             Self::Path(paths) => path_answer(paths, facts, stance),
-            Self::PathText(value) => value.answer(&readings(facts), stance),
+            Self::PathText(value) => value.answer(&readings(facts, stance), stance),
             Self::Source(networks) => {
                 let source = facts.caller.source.to_canonical();
                 networks.iter().any(|network| network.contains(&source)).into()
@@ -248,10 +248,13 @@ fn label<'a>(facts: &Facts<'a>, name: &str) -> Field<'a> {
     facts.caller.agent.labels.get(name).map_or_else(Field::default, |v| Field::one(Seen::text(v.as_str())))
 }
 
-/// The path and its other readings, as the values of one field.
-fn readings<'a>(facts: &Facts<'a>) -> Field<'a> {
+/// The path and its other readings, as the values of one field; generously without slashes at the end as well.
+fn readings<'a>(facts: &Facts<'a>, stance: Stance) -> Field<'a> {
     let mut field = Field::one(Seen::text(facts.head.path));
     field.values.extend(facts.head.readings.iter().map(|reading| Seen::text(&**reading)));
+    if stance == Stance::Generous && facts.head.path.len() > 1 && facts.head.path.ends_with('/') {
+        field.values.push(Seen::text(trimmed(facts.head.path)));
+    }
     field
 }
 
@@ -290,7 +293,7 @@ fn read_clause(
             add(reader, Some(Ask::Host(hosts)), node);
         }
         "path" if matches!(node.kind, Kind::Map(_)) => {
-            let ask = ValueMatch::read(reader, node, "`path`").map(Ask::PathText);
+            let ask = ValueMatch::read_folding(reader, node, "`path`").map(Ask::PathText);
             add(reader, ask, node);
         }
         "path" => {

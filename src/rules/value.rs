@@ -4,6 +4,7 @@
 
 use super::facts::{Field, Seen};
 use super::reader::Reader;
+use super::segment::Case;
 use super::tree::{Kind, Node};
 use super::truth::{Stance, Truth, Unclear};
 use globset::{GlobBuilder, GlobMatcher};
@@ -22,11 +23,27 @@ pub(super) enum ValueMatch {
 pub(super) enum Test {
     Equals(Scalar),
     OneOf(Vec<Scalar>),
-    Glob(GlobMatcher),
-    Regex(Regex),
+    Glob(ByCase<GlobMatcher>),
+    Regex(ByCase<Regex>),
     Compare(Order, f64),
     Exists(bool),
     Not(ValueMatch),
+}
+
+/// A pattern, and where letter case may not count (paths) the same pattern without it.
+#[derive(Debug)]
+pub(super) struct ByCase<P> {
+    exact: P,
+    folded: Option<P>,
+}
+
+impl<P> ByCase<P> {
+    fn under(&self, stance: Stance) -> &P {
+        match (stance, &self.folded) {
+            (Stance::Generous, Some(folded)) => folded,
+            (Stance::Generous | Stance::Exact, _) => &self.exact,
+        }
+    }
 }
 
 /// What a rule compares with: as written, and as a number if it was written as one.
@@ -68,12 +85,23 @@ impl Order {
 
 impl ValueMatch {
     pub(super) fn read(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
+        Self::read_by(reader, node, what, Case::Exact)
+    }
+
+    /// As [`Self::read`], but where a value is asked generously, patterns take no notice of letter case.
+    pub(super) fn read_folding(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
+        Self::read_by(reader, node, what, Case::Folded)
+    }
+
+    fn read_by(reader: &mut Reader, node: &Node, what: &str, case: Case) -> Option<Self> {
         match &node.kind {
             Kind::List(_) => {
                 let items = reader.list(node, what);
-                Some(Self::AnyOf(items.into_iter().filter_map(|n| Self::read(reader, n, what)).collect()))
+                Some(Self::AnyOf(
+                    items.into_iter().filter_map(|n| Self::read_by(reader, n, what, case)).collect(),
+                ))
             }
-            Kind::Map(_) => read_tests(reader, node, what).map(Self::AllOf),
+            Kind::Map(_) => read_tests(reader, node, what, case).map(Self::AllOf),
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {
                 Scalar::read(reader, node, what).map(|s| Self::AllOf(vec![Test::Equals(s)]))
             }
@@ -100,8 +128,8 @@ impl Test {
         let one = |seen: &Seen<'_>| match self {
             Self::Equals(scalar) => Truth::from(scalar.equals(seen)),
             Self::OneOf(scalars) => Truth::from(scalars.iter().any(|scalar| scalar.equals(seen))),
-            Self::Glob(glob) => Truth::from(glob.is_match(&*seen.text)),
-            Self::Regex(regex) => Truth::from(regex.is_match(&seen.text)),
+            Self::Glob(glob) => Truth::from(glob.under(stance).is_match(&*seen.text)),
+            Self::Regex(regex) => Truth::from(regex.under(stance).is_match(&seen.text)),
             Self::Compare(order, bound) => match seen.as_number().and_then(|n| n.partial_cmp(bound)) {
                 Some(ordering) => Truth::from(order.holds(ordering)),
                 None => Truth::Unclear(Unclear::Other),
@@ -135,7 +163,7 @@ impl Scalar {
     }
 }
 
-fn read_tests(reader: &mut Reader, node: &Node, what: &str) -> Option<Vec<Test>> {
+fn read_tests(reader: &mut Reader, node: &Node, what: &str, case: Case) -> Option<Vec<Test>> {
     let fields = reader.fields(node, what, TESTS)?;
     let mut tests = Vec::new();
     for (key, value) in fields.iter() {
@@ -148,8 +176,8 @@ fn read_tests(reader: &mut Reader, node: &Node, what: &str) -> Option<Vec<Test>>
                     items.into_iter().filter_map(|item| Scalar::read(reader, item, "`in`")).collect(),
                 ))
             }
-            "glob" => read_glob(reader, value).map(Test::Glob),
-            "regex" => read_regex(reader, value).map(Test::Regex),
+            "glob" => by_case(case, |case| read_glob(reader, value, case)).map(Test::Glob),
+            "regex" => by_case(case, |case| read_regex(reader, value, case)).map(Test::Regex),
             "exists" => match value.kind {
                 Kind::Bool(wanted) => Some(Test::Exists(wanted)),
                 _ => {
@@ -157,7 +185,7 @@ fn read_tests(reader: &mut Reader, node: &Node, what: &str) -> Option<Vec<Test>>
                     None
                 }
             },
-            "not" => ValueMatch::read(reader, value, "`not`").map(Test::Not),
+            "not" => ValueMatch::read_by(reader, value, "`not`", case).map(Test::Not),
             _ => match order {
                 Some(order) => {
                     reader.number(value, &format!("`{}`", key.text)).map(|n| Test::Compare(order, n))
@@ -199,9 +227,16 @@ fn refuse_empty_range(reader: &mut Reader, node: &Node, tests: &[Test]) {
     }
 }
 
-fn read_glob(reader: &mut Reader, node: &Node) -> Option<GlobMatcher> {
+/// A faulty pattern is reported once: the second reading happens only if the first one went well.
+fn by_case<P>(case: Case, mut read: impl FnMut(Case) -> Option<P>) -> Option<ByCase<P>> {
+    let exact = read(Case::Exact)?;
+    let folded = if case == Case::Folded { read(Case::Folded) } else { None };
+    Some(ByCase { exact, folded })
+}
+
+fn read_glob(reader: &mut Reader, node: &Node, case: Case) -> Option<GlobMatcher> {
     let text = reader.text(node, "`glob`")?;
-    match GlobBuilder::new(&text).literal_separator(false).backslash_escape(true).build() {
+    match GlobBuilder::new(&text).case_insensitive(case == Case::Folded).backslash_escape(true).build() {
         Ok(glob) => Some(glob.compile_matcher()),
         Err(error) => {
             reader.error(&node.span, format!("bad glob: {}", error.kind()));
@@ -210,9 +245,14 @@ fn read_glob(reader: &mut Reader, node: &Node) -> Option<GlobMatcher> {
     }
 }
 
-fn read_regex(reader: &mut Reader, node: &Node) -> Option<Regex> {
+fn read_regex(reader: &mut Reader, node: &Node, case: Case) -> Option<Regex> {
     let text = reader.text(node, "`regex`")?;
-    match RegexBuilder::new(&text).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build() {
+    match RegexBuilder::new(&text)
+        .case_insensitive(case == Case::Folded)
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_BYTES_MAX)
+        .build()
+    {
         Ok(regex) => Some(regex),
         Err(regex::Error::CompiledTooBig(_)) => {
             reader.error(&node.span, "this regex is too large when compiled");

@@ -221,6 +221,22 @@ fn paths_that_pass_match_exactly_and_in_all_readings() {
 }
 
 #[test]
+fn path_expressions_that_hold_fold_letter_case() {
+    let holds = asking(&hold("path: { regex: \"^/v1/[^/]+:destroy$\" }"));
+    for path in ["/v1/x:destroy", "/V1/x:Destroy", "/v1/x:destroy/", "/v1/x%3Adestroy", "/v1//x:destroy"] {
+        assert_eq!(holds.line(&format!("POST https://a.test{path}")), Hold, "{path}");
+    }
+    assert_eq!(holds.line("POST https://a.test/v1/x:destroyed"), Pass);
+    let settings = Settings { otherwise: Otherwise::default(), ..Settings::default() };
+    let passes = asking_with(&[&pass("path: { regex: \"^/v1/list\" }")], &settings);
+    assert_eq!(passes.line("POST https://a.test/v1/list"), Pass);
+    assert_eq!(passes.line("POST https://a.test/v1/List"), Hold);
+    let not = asking(&hold("path: { not: { glob: \"/public/*\" } }"));
+    assert_eq!(not.line("GET https://a.test/public/x"), Pass);
+    assert_eq!(not.line("GET https://a.test/Public/x"), Hold);
+}
+
+#[test]
 fn methods() {
     let holds = asking(&hold("method: [DELETE, PURGE]"));
     assert_eq!(holds.line("DELETE https://a.test/"), Hold);
