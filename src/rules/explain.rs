@@ -1,6 +1,7 @@
 //! Why a rule did not match, and whether the examples in rule files come true.
 
 use super::facts::Facts;
+use super::host::HostPattern;
 use super::matcher::{Ask, Matcher, any_of};
 use super::method::Methods;
 use super::rate::Counting;
@@ -13,10 +14,11 @@ use crate::request::Caller;
 use jiff::Timestamp;
 
 impl RuleSet {
-    /// The nearest first: fewest clauses that failed, then by id.
+    /// The nearest first: those whose path fits, then by how much failed, then by id.
     pub(super) fn near_misses(&self, facts: &Facts<'_>) -> Vec<NearMiss> {
         let mut misses: Vec<NearMiss> = self.rules.iter().filter_map(|rule| near_miss(rule, facts)).collect();
-        misses.sort_by(|a, b| (a.failed.len(), &a.rule).cmp(&(b.failed.len(), &b.rule)));
+        let distance = |miss: &NearMiss| (miss.failed.iter().any(|f| f.field == "path"), miss.failed.len());
+        misses.sort_by(|a, b| (distance(a), &a.rule).cmp(&(distance(b), &b.rule)));
         misses.truncate(NEAR_MISSES_MAX);
         misses
     }
@@ -55,14 +57,17 @@ fn near_miss(rule: &Rule, facts: &Facts<'_>) -> Option<NearMiss> {
     })
 }
 
-/// What failed of a branch that shares the host and one thing more with the request.
+/// What failed of a branch that shares the host and one thing more with the request. Of a branch about every
+/// host, another path is no near miss.
 fn missed(rule: &Rule, matcher: &Matcher, facts: &Facts<'_>, stance: Stance) -> Option<Vec<FailedMatcher>> {
     let mut failed = Vec::new();
     let mut others = 0;
+    let everywhere = matcher.hosts().is_none_or(|hosts| hosts.contains(&HostPattern::Any));
     for clause in &matcher.clauses {
         match (&clause.ask, clause.ask.answer(facts, stance)) {
             (Ask::Host(_), Truth::Yes) => {}
             (Ask::Host(_), _) => return None,
+            (Ask::Path(_) | Ask::PathText(_), Truth::No) if everywhere => return None,
             (_, Truth::Yes) => others += 1,
             (ask, Truth::No | Truth::Unclear(_)) => failed.push(FailedMatcher {
                 field: ask.name(),

@@ -62,8 +62,21 @@ impl Reader {
 
     /// The text of a node as written, in one line.
     pub(super) fn written(&self, node: &Node) -> String {
-        let text = self.source.get(node.span.clone()).unwrap_or_default();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        let words = |node: &Node| {
+            let text = self.source.get(node.span.clone()).unwrap_or_default();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        match &node.kind {
+            Kind::List(items) => {
+                let items: Vec<String> = items.iter().map(|item| self.written(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Kind::Map(entries) => {
+                let entry = |(key, value): &(Key, Node)| format!("{}: {}", key.text, self.written(value));
+                format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+            }
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => words(node),
+        }
     }
 
     /// A map with known keys only; `what` names it in messages.

@@ -14,6 +14,8 @@ pub(super) struct Template {
 #[derive(Debug)]
 enum Piece {
     Text(String),
+    /// `{a|b}`: the first that the request has.
+    FirstOf(Vec<Piece>),
     Method,
     Host,
     Path,
@@ -48,31 +50,41 @@ impl Template {
             paths.iter().map(|p| p.captures(facts.head)).find(|c| !c.is_empty()).unwrap_or_default();
         let mut sentence = String::new();
         for piece in &self.pieces {
-            let value = match piece {
-                Piece::Text(text) => {
-                    sentence.push_str(text);
-                    continue;
+            match piece {
+                Piece::Text(text) => sentence.push_str(text),
+                piece => {
+                    sentence.push_str(&cut(&piece.value(facts, &captures).unwrap_or(MISSING.to_owned())))
                 }
-                Piece::Method => facts.methods.shown(),
-                Piece::Host => facts.head.authority.host.as_str().to_owned(),
-                Piece::Path => facts.head.path.to_owned(),
-                Piece::Agent => facts.caller.agent.name.clone(),
-                Piece::Capture(name) => {
-                    let found = captures.iter().find(|(known, _)| known == name);
-                    found.map_or_else(|| MISSING.to_owned(), |(_, value)| (*value).to_owned())
-                }
-                Piece::Query(name) => joined(&facts.query(name)),
-                Piece::Header(name) => joined(&facts.header(name)),
-                Piece::Body(pointer) => joined(&facts.body(pointer)),
-            };
-            sentence.push_str(&cut(&value));
+            }
         }
         sentence
     }
 }
 
 impl Piece {
+    /// What the request has there; nothing when it has nothing.
+    fn value(&self, facts: &Facts<'_>, captures: &[(String, &str)]) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::FirstOf(pieces) => pieces.iter().find_map(|piece| piece.value(facts, captures)),
+            Self::Method => Some(facts.methods.shown()),
+            Self::Host => Some(facts.head.authority.host.as_str().to_owned()),
+            Self::Path => Some(facts.head.path.to_owned()),
+            Self::Agent => Some(facts.caller.agent.name.clone()),
+            Self::Capture(name) => {
+                captures.iter().find(|(known, _)| known == name).map(|(_, value)| (*value).to_owned())
+            }
+            Self::Query(name) => joined(&facts.query(name)),
+            Self::Header(name) => joined(&facts.header(name)),
+            Self::Body(pointer) => joined(&facts.body(pointer)),
+        }
+    }
+
     fn parse(name: &str, captures: &[&str]) -> Result<Self, String> {
+        if name.contains('|') {
+            let pieces: Result<_, _> = name.split('|').map(|one| Self::parse(one.trim(), captures)).collect();
+            return pieces.map(Self::FirstOf);
+        }
         let parsed = match (name, name.split_once('.')) {
             ("method", _) => Some(Self::Method),
             ("host", _) => Some(Self::Host),
@@ -93,9 +105,9 @@ impl Piece {
     }
 }
 
-fn joined(field: &Field<'_>) -> String {
+fn joined(field: &Field<'_>) -> Option<String> {
     let values: Vec<&str> = field.values.iter().map(|seen| &*seen.text).collect();
-    if values.is_empty() { MISSING.to_owned() } else { values.join(", ") }
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 const MISSING: &str = "(none)";

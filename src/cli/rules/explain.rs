@@ -246,7 +246,7 @@ impl Desk<'_> {
             verdict: ruling.verdict.as_str(),
             rule: grounds.rule,
             why: grounds.why,
-            risk: Some(grounds.risk),
+            risk: (ruling.verdict != Verdict::Pass).then_some(grounds.risk),
             summary: grounds.summary,
             method: head.method.to_string(),
             url: head.url(),
@@ -340,12 +340,24 @@ fn near(miss: &NearMiss) -> String {
     let failed: Vec<String> = miss
         .failed
         .iter()
-        .map(|FailedMatcher { field, expected, seen }| match seen {
-            Some(seen) => format!("{field} is `{seen}`, asked for {expected}"),
-            None => format!("{field} is not there, asked for {expected}"),
+        .map(|FailedMatcher { field, expected, seen }| {
+            let expected = cut(expected);
+            match seen {
+                _ if field == "unless" => format!("exempt by {expected}"),
+                Some(seen) => format!("{field} is `{seen}`, asked for {expected}"),
+                None => format!("{field} is not there, asked for {expected}"),
+            }
         })
         .collect();
     format!("{} ({}): {}", miss.rule, miss.verdict.as_str(), failed.join("; "))
 }
 
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(EXPECTED_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 const NEAR_SHOWN: usize = 5;
+const EXPECTED_CHARS_MAX: usize = 100;
