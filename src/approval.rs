@@ -138,11 +138,17 @@ pub fn judge(
     }
 }
 
+/// How many distinct people must approve the hold, for show. In solo mode one person is all there is.
+pub fn needed(hold: &Hold, owners_now: &[Person], solo_now: bool) -> usize {
+    let bench = Bench::of(hold, owners_now, solo_now);
+    if bench.solo { 1 } else { bench.approvals.max(hold.grounds.review.each.len()) }
+}
+
 /// What a hold asks of those who approve it.
 struct Bench<'a> {
     hold: &'a Hold,
     owners_now: &'a [Person],
-    /// Owners may approve: solo mode, then and now.
+    /// Owners may approve, and one approval is enough: solo mode, then and now. A second person does not exist.
     solo: bool,
     approvals: usize,
 }
@@ -179,6 +185,9 @@ impl<'a> Bench<'a> {
 
     /// How many more people are needed at least, given the groups of each distinct voter.
     fn missing(&self, voters: &[Vec<&str>]) -> u32 {
+        if self.solo && !voters.is_empty() {
+            return 0;
+        }
         let each = &self.hold.grounds.review.each;
         let unfilled = each.len().saturating_sub(seated(each, voters));
         let missing = self.approvals.saturating_sub(voters.len()).max(unfilled);
@@ -337,10 +346,15 @@ mod tests {
     }
 
     #[test]
-    fn solo_lets_the_owner_approve_but_not_twice() {
-        let mut hold = hold(&["alice"], true, policy(2, &[], &[]));
-        assert_eq!(cast(&mut hold, &[], true, &reviewer("alice", &[])), Ok(Tally::Open { missing: 1 }));
-        assert_eq!(cast(&mut hold, &[], true, &reviewer("alice", &[])), Err(Refusal::AlreadyVoted));
+    fn solo_lets_the_one_person_there_is_approve() {
+        let strict = policy(2, &[], &["security", "owners"]);
+        let mut parked = hold(&["alice"], true, strict.clone());
+        assert_eq!(needed(&parked, &[], true), 1);
+        assert_eq!(cast(&mut parked, &[], true, &reviewer("alice", &["owners"])), Ok(Tally::Approved));
+        // Solo then but not now: the rule's word stands.
+        let mut parked = hold(&["alice"], true, strict);
+        assert_eq!(needed(&parked, &[], false), 2);
+        assert_eq!(cast(&mut parked, &[], false, &reviewer("alice", &["owners"])), Err(Refusal::OwnAgent));
     }
 
     #[test]
@@ -426,9 +440,12 @@ mod tests {
                     hold.votes.iter().filter(|v| (solo || !owners.contains(&v.person)) && member(v)).collect();
                 let people: BTreeSet<&Person> = valid.iter().map(|v| &v.person).collect();
                 prop_assert_eq!(people.len(), valid.len(), "nobody counts twice");
-                let least = if owners.is_empty() && !solo { 2 } else { 1 };
-                prop_assert!(people.len() >= (policy.approvals as usize).max(least));
-                prop_assert!(seatable(&policy.each, &valid));
+                prop_assert!(!people.is_empty());
+                if !solo {
+                    let least = if owners.is_empty() { 2 } else { 1 };
+                    prop_assert!(people.len() >= (policy.approvals as usize).max(least));
+                    prop_assert!(seatable(&policy.each, &valid));
+                }
                 break;
             }
         }

@@ -200,7 +200,12 @@ async fn hold(
     }
     let outgoing = if bytes.is_empty() { Outgoing::Empty } else { Outgoing::Whole(Some(bytes)) };
     let response = forward(&mut exchange, outgoing, sent).await.map_err(|mut reply| {
-        reply.message.push_str(" The request may or may not have been carried out; Holdpoint does not send it again. Check before you repeat it.");
+        reply.message.push_str(match reply.code {
+            "upstream_failed" | "upstream_silent" => {
+                " The request may or may not have been carried out; Holdpoint does not send it again. Check before you repeat it."
+            }
+            _ => " Nothing was sent, and the approval is spent: ask again when the origin can be reached.",
+        });
         (reply, dialect)
     })?; // dropping `release` here records the outcome as ambiguous
     release.answered(response.status().as_u16());
@@ -466,9 +471,10 @@ pub(super) fn upstream_failed_reply(
         }
         UpstreamError::Refused(_) => (StatusCode::FORBIDDEN, "address_refused", "address-refused"),
         UpstreamError::Silent(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream_silent", "upstream-silent"),
-        UpstreamError::Connect(..) | UpstreamError::Handshake(_) | UpstreamError::Broken(_) => {
-            (StatusCode::BAD_GATEWAY, "upstream_failed", "upstream-failed")
+        UpstreamError::Connect(..) | UpstreamError::Handshake(_) => {
+            (StatusCode::BAD_GATEWAY, "upstream_unreachable", "upstream-failed")
         }
+        UpstreamError::Broken(_) => (StatusCode::BAD_GATEWAY, "upstream_failed", "upstream-failed"),
     };
     metrics.failed.get_or_create(&Reason { reason: end }).inc();
     let mut message = format!("`{authority}` could not be reached: {error}");

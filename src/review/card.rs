@@ -3,7 +3,7 @@
 use super::Face;
 use super::moment::Moment;
 use super::shown::Shown;
-use crate::approval::Choice;
+use crate::approval::{self, Choice};
 use crate::hold::{Hold, HoldState};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -78,10 +78,7 @@ impl Approvals {
     pub(super) fn of(hold: &Hold, solo_now: bool) -> Self {
         let people: BTreeSet<_> =
             hold.votes.iter().filter(|vote| vote.vote == Choice::Approve).map(|vote| &vote.person).collect();
-        let review = &hold.grounds.review;
-        let asked = usize::try_from(review.approvals).unwrap_or(usize::MAX).max(1).max(review.each.len());
-        // Nobody is known to be somebody else than the one who runs the agent.
-        let needed = if hold.owners.is_empty() && !(hold.solo && solo_now) { asked.max(2) } else { asked };
+        let needed = approval::needed(hold, &[], solo_now);
         Self { have: people.len(), needed }
     }
 }
