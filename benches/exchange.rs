@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use support::{Origin, Setup, TestAuthority, Wire};
 
 fn exchange(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (mut direct, mut passed, mut looked_into, _kept) = runtime.block_on(async {
         let authority = TestAuthority::new("Bench roots");
         let origin = Origin::tls_h1(&authority, &["api.test"]).await;

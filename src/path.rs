@@ -102,8 +102,7 @@ fn decode_unreserved(raw: &str) -> Result<String, TargetError> {
             }
             v => {
                 out.push('%');
-                out.push(char::from(HEX_DIGITS[usize::from(v >> 4)]));
-                out.push(char::from(HEX_DIGITS[usize::from(v & 15)]));
+                out.extend([v >> 4, v & 15].map(hex_digit));
             }
         }
     }
@@ -195,6 +194,11 @@ fn decode_once(path: &str) -> Result<Option<String>, TargetError> {
     String::from_utf8(out).map(Some).map_err(|_| TargetError::Utf8)
 }
 
+/// In upper case (RFC 3986 §2.1).
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
+}
+
 const fn hex(b: u8) -> Option<u8> {
     match b {
         b'0'..=b'9' => Some(b - b'0'),
@@ -204,7 +208,6 @@ const fn hex(b: u8) -> Option<u8> {
     }
 }
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 /// A third decoder behind the origin's front is as far as anybody was seen to go.
 const DECODINGS_MAX: usize = 3;
 

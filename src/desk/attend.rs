@@ -39,7 +39,9 @@ impl Desk {
             if behind {
                 match self.store.decided(&self.seats.all()).await {
                     Ok(decided) => {
-                        decided.into_iter().for_each(|(id, state, reason)| self.settle(id, state, reason));
+                        decided
+                            .into_iter()
+                            .for_each(|(id, state, reason)| self.settle(id, state, reason.as_deref()));
                         behind = false;
                     }
                     Err(error) => {
@@ -72,12 +74,12 @@ impl Desk {
         let id = row.event.subject.as_deref().and_then(|subject| subject.parse().ok());
         if let Some(id) = id.filter(|id| self.seats.has(id)) {
             let reason = detail("reason").and_then(|reason| reason.as_str()).map(str::to_owned);
-            self.settle(id, state, reason);
+            self.settle(id, state, reason.as_deref());
         }
     }
 
     /// Tells those who wait with a hold that it stands so.
-    fn settle(self: &Arc<Self>, id: HoldId, state: HoldState, reason: Option<String>) {
+    fn settle(self: &Arc<Self>, id: HoldId, state: HoldState, reason: Option<&str>) {
         match state {
             HoldState::Pending => {}
             HoldState::Approved => {
@@ -87,7 +89,9 @@ impl Desk {
             }
             // Spent on another connection: the newest one, or one that came back.
             HoldState::Released => self.seats.tell_unless_claiming(&id, || Outcome::Superseded),
-            HoldState::Denied => self.seats.tell(&id, || Outcome::Denied { reason: reason.clone() }),
+            HoldState::Denied => {
+                self.seats.tell(&id, || Outcome::Denied { reason: reason.map(str::to_owned) })
+            }
             HoldState::Expired => self.seats.tell(&id, || Outcome::Expired),
             HoldState::Withdrawn => self.seats.tell(&id, || Outcome::Withdrawn),
         }

@@ -22,7 +22,7 @@ pub(super) struct Reply {
     pub(super) message: String,
     /// How the exchange ended, for the record.
     pub(super) end: &'static str,
-    pub(super) hold: Option<HoldView>,
+    pub(super) hold: Option<Box<HoldView>>,
     /// For SDKs that poll by themselves.
     pub(super) retry_after_seconds: Option<u64>,
 }
@@ -91,7 +91,7 @@ impl Reply {
     }
 
     pub(super) fn with_hold(mut self, hold: HoldView) -> Self {
-        self.hold = Some(hold);
+        self.hold = Some(Box::new(hold));
         self
     }
 
@@ -167,16 +167,18 @@ impl Reply {
             }
             Dialect::JsonRpc(id) => {
                 let mut value = self.composite(control_url);
-                value["jsonrpc"] = json!("2.0");
-                value["id"] = id.clone();
-                value["error"]["code"] = json!(JSON_RPC_SERVER_ERROR);
-                value["error"]["data"] = json!({ "code": self.code, "hold": value["hold"] });
+                let data = json!({ "code": self.code, "hold": value.get("hold") });
+                add(&mut value, "jsonrpc", json!("2.0"));
+                add(&mut value, "id", id.clone());
+                let error = json!({ "code": JSON_RPC_SERVER_ERROR, "message": self.message, "data": data });
+                add(&mut value, "error", error);
                 ("application/json", json(&value))
             }
             Dialect::GraphQl => {
                 let mut value = self.composite(control_url);
-                value["data"] = Value::Null;
-                value["errors"] = json!([{ "message": self.message, "extensions": { "code": self.code.to_ascii_uppercase() } }]);
+                let code = json!({ "code": self.code.to_ascii_uppercase() });
+                add(&mut value, "data", Value::Null);
+                add(&mut value, "errors", json!([{ "message": self.message, "extensions": code }]));
                 ("application/json", json(&value))
             }
         }
@@ -194,13 +196,14 @@ impl Reply {
             "__type": camel_case(self.code),
         });
         if let Some(hold) = &self.hold {
-            value["hold"] = json!({
+            let view = json!({
                 "id": hold.id,
                 "digest": hold.digest,
                 "status_url": status_url(&hold.id),
                 "review_url": format!("{control_url}/holds/{}", hold.id),
                 "expires_at": hold.expires_at,
             });
+            add(&mut value, "hold", view);
         }
         value
     }
@@ -250,6 +253,13 @@ impl Reply {
         if let Ok(message) = HeaderValue::try_from(percent_encoded(&self.message)) {
             response.headers_mut().insert("grpc-message", message);
         }
+    }
+}
+
+/// Sets a member of an object.
+fn add(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Template {
 enum Piece {
     Text(String),
     /// `{a|b}`: the first that the request has.
-    FirstOf(Vec<Piece>),
+    FirstOf(Vec<Self>),
     Method,
     Host,
     Path,
