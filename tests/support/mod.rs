@@ -8,7 +8,8 @@
     dead_code,
     unreachable_pub,
     unused_imports,
-    reason = "each test binary uses its own part of this module"
+    clippy::indexing_slicing,
+    reason = "each test binary and bench uses its own part of this module; a wrong index is a failed test"
 )]
 
 pub mod authority;
