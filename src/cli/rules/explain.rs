@@ -234,14 +234,17 @@ impl Desk<'_> {
             };
         }
         let caller = Caller { agent: &self.agent, source: self.source };
+        let now = self.at.unwrap_or_else(Timestamp::now);
+        // What nearly matched is told with the body even where the proxy would not have read it.
+        let decoded = self.decode(request);
+        let near = self.set.explain(&head, &caller, &decoded, now, &self.rates);
         let body = match self.set.need(&head, &caller) {
             Need::None => decode::Body::NotRead,
-            Need::Body => self.decode(request),
+            Need::Body => decoded,
         };
-        let now = self.at.unwrap_or_else(Timestamp::now);
-        let near = self.set.explain(&head, &caller, &body, now, &self.rates);
         let ruling = self.set.evaluate(&head, &caller, &body, now, &self.rates);
-        let grounds = self.set.grounds(&ruling, &head, &caller, &body);
+        let mut grounds = self.set.grounds(&ruling, &head, &caller, &body);
+        grounds.review.approvals = grounds.review.approvals.max(1);
         Explained {
             verdict: ruling.verdict.as_str(),
             rule: grounds.rule,
