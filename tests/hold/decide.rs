@@ -1,7 +1,7 @@
 //! Who may decide, and what a decision does.
 
 use super::support::{Wire, h2, soon};
-use super::{Scene, held, post};
+use super::{Scene, held, post, rule};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -168,7 +168,10 @@ async fn an_agent_of_nobody_needs_two_people() {
 
 #[tokio::test]
 async fn a_quorum_is_of_distinct_people_and_groups() {
-    let scene = Scene::reviewed("{ approvals: 2, each: [security, owners] }").await;
+    let scene = Scene::with(|setup| {
+        setup.rules(&rule("{ approvals: 2, each: [security, owners] }")).set("/solo", json!(false))
+    })
+    .await;
     let bob = scene.holdpoint.reviewer("bob", &["security"]).await;
     let carol = scene.holdpoint.reviewer("carol", &["owners"]).await;
     // A second token of the same person is still the same person.
@@ -198,9 +201,20 @@ async fn a_rule_may_ask_for_a_group() {
     assert_eq!(wire.reply().await.status, 200);
 }
 
+/// Solo mode is for one person at one machine: a second does not exist, so none is waited for.
+#[tokio::test]
+async fn in_solo_mode_one_approval_is_enough() {
+    let scene = Scene::reviewed("{ approvals: 2 }").await;
+    let mut wire = scene.park("x").await;
+    let hold = scene.alice.wait_pending().await;
+    assert_eq!(hold["solo"], true, "and it is said");
+    assert_eq!(scene.alice.approve(&hold).await.status, 200);
+    assert_eq!(wire.reply().await.status, 200);
+}
+
 #[tokio::test]
 async fn one_denial_ends_it() {
-    let scene = Scene::reviewed("{ approvals: 2 }").await;
+    let scene = Scene::with(|setup| setup.rules(&rule("{ approvals: 2 }")).set("/solo", json!(false))).await;
     let bob = scene.holdpoint.reviewer("bob", &[]).await;
     let mut wire = scene.park("x").await;
     let hold = scene.alice.wait_pending().await;
