@@ -364,3 +364,63 @@ fn cut(text: &str) -> String {
 
 const NEAR_SHOWN: usize = 5;
 const EXPECTED_CHARS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rulebook::Shelf;
+
+    fn desk(config: &Config) -> Desk<'_> {
+        let shelf = Shelf { folders: Vec::new(), standard: true, settings: config.rules.settings.clone() };
+        Desk {
+            config,
+            set: shelf.load().expect("the standard packs are sound"),
+            agent: Agent { id: 0, name: LOCAL_AGENT.to_owned(), owners: Vec::new(), labels: BTreeMap::new() },
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            at: None,
+            rates: Rates::default(),
+        }
+    }
+
+    #[test]
+    fn every_line_gets_its_answer() {
+        let config = crate::config::load(None, &[]).expect("the defaults are sound");
+        let desk = desk(&config);
+        let input = [
+            br#"{"method":"GET","url":"https://api.github.com/repos/a/b"}"#.as_slice(),
+            br#"{"method":"DELETE","url":"https://api.github.com/repos/a/b"}"#,
+            b"",
+            br#"{"method":"DELETE","url":"https://api.github.com/repos/a/b","headers":[["Host","evil.test"]]}"#,
+            br#"{"method":"GET","url":"https://api.github.com/../x"}"#,
+            br#"{"method":"POST","url":"https://a.test/","headers":{"Expect":"cake"}}"#,
+            b"not JSON",
+            b"\xff",
+        ]
+        .join(&b'\n');
+        let answers: Vec<Explained> = lines(&input).into_iter().map(|sample| desk.explain(sample)).collect();
+        let told: Vec<_> = answers.iter().map(|a| (a.verdict, a.rule.as_str(), a.status)).collect();
+        assert_eq!(
+            told,
+            [
+                ("pass", "otherwise/read", None),
+                ("hold", "github/delete-repository", None),
+                ("deny", "malformed", Some(421)),
+                ("deny", "malformed", Some(400)),
+                ("deny", "malformed", Some(417)),
+                ("error", "malformed", None),
+                ("error", "malformed", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_body_is_unreadable_as_in_the_proxy() {
+        let mut config = crate::config::load(None, &[]).expect("the defaults are sound");
+        config.limits.inspect_bytes = 8;
+        let sample = Sample::from_json_line(
+            r#"{"method":"POST","url":"https://api.stripe.com/v1/refunds","body":"amount=100001&charge=ch_1"}"#,
+        );
+        let answer = desk(&config).explain(sample);
+        assert_eq!((answer.verdict, answer.rule.as_str()), ("hold", "stripe/large-refund"));
+    }
+}
