@@ -45,7 +45,7 @@ struct Parts {
     ledger: Ledger,
     store: Store,
     shutdown: CancellationToken,
-    ready: watch::Sender<bool>,
+    ready: Arc<watch::Sender<bool>>,
     faces: TaskTracker,
     clerks: TaskTracker,
 }
@@ -132,6 +132,7 @@ impl Server {
         };
         let proxy = Arc::new(Proxy::new(services, settings, shutdown.clone()));
         let (ready, is_ready) = watch::channel(false);
+        let ready = Arc::new(ready);
         let face = review::app(review::Context {
             desk: Arc::clone(&desk),
             reviewers: reviewers.clone(),
@@ -160,6 +161,7 @@ impl Server {
         });
         ledger.append(event(EventKind::ServerStarted, None, started)).await?;
         ready.send_replace(true);
+        faces.spawn(watch_health(store.clone(), traffic.clone(), Arc::clone(&ready), shutdown.clone()));
         let parts = Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks };
         Ok(Self { listen: agents_address, control: control_address, certificate, reviewers, parts })
     }
@@ -201,8 +203,8 @@ impl Server {
     /// As [`Server::serve`].
     pub async fn stop(self) -> Result<(), ServerError> {
         let Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks } = self.parts;
-        ready.send_replace(false);
         shutdown.cancel();
+        ready.send_replace(false);
         if !proxy.drained(DRAIN_MAX).await {
             tracing::warn!("some exchanges did not end in {DRAIN_MAX:?} and were cut off");
         }
@@ -302,6 +304,35 @@ async fn follow_rules(book: Arc<Rulebook>, ledger: Ledger, metrics: Arc<Metrics>
     }
 }
 
+/// Says not ready while the database or the traffic log cannot be written: nothing is forwarded then, and
+/// whoever routes to this process should know.
+async fn watch_health(
+    store: Store,
+    traffic: Traffic,
+    ready: Arc<watch::Sender<bool>>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HEALTH_EVERY) => {}
+        }
+        let written = store.probe().await;
+        let healthy = written.is_ok() && traffic.is_writable();
+        let changed = !stop.is_cancelled()
+            && ready.send_if_modified(|ready| std::mem::replace(ready, healthy) != healthy);
+        match written {
+            _ if !changed => {}
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "not ready: the database cannot be written"
+            ),
+            Ok(()) if healthy => tracing::info!("ready again"),
+            Ok(()) => tracing::error!("not ready: the traffic log cannot be written"),
+        }
+    }
+}
+
 /// Enters every closed traffic segment into the ledger. One that cannot be entered is reported by the next start.
 async fn keep_segments(mut segments: mpsc::Receiver<Closed>, ledger: Ledger) {
     while let Some(closed) = segments.recv().await {
@@ -356,3 +387,4 @@ impl From<&Config> for Shelf {
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 const SEGMENTS_MAX: usize = 16;
+const HEALTH_EVERY: Duration = Duration::from_secs(10);
