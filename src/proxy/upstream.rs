@@ -45,9 +45,13 @@ pub(super) struct Origin {
     shared: Arc<Shared>,
     scheme: Scheme,
     authority: Authority,
-    idle: Mutex<VecDeque<Idle>>,
+    idle: Mutex<Resting>,
     http2: Mutex<Option<http2::SendRequest<Outgoing>>>,
 }
+
+/// Idle connections, oldest first.
+#[derive(Debug, Default)]
+struct Resting(VecDeque<Idle>);
 
 #[derive(Debug)]
 struct Idle {
@@ -180,7 +184,7 @@ impl Origin {
             }
         }
         loop {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back()?;
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_ready()?;
             if idle.since.elapsed() > IDLE_MAX || idle.sender.is_closed() {
                 continue;
             }
@@ -252,6 +256,26 @@ impl Origin {
     }
 }
 
+impl Resting {
+    /// The newest that can send at once; else the newest, whose last response has only just ended.
+    fn pop_ready(&mut self) -> Option<Idle> {
+        let newest = self.0.len().checked_sub(1)?;
+        let ready = self.0.iter().rposition(|idle| idle.sender.is_ready());
+        self.0.remove(ready.unwrap_or(newest))
+    }
+
+    /// Takes one back, and lets go of those that have rested for too long.
+    fn push(&mut self, sender: http1::SendRequest<Outgoing>) {
+        let since = Instant::now();
+        while self.0.front().is_some_and(|oldest| since.duration_since(oldest.since) > IDLE_MAX) {
+            self.0.pop_front();
+        }
+        if self.0.len() < IDLE_PER_ORIGIN_MAX {
+            self.0.push_back(Idle { sender, since });
+        }
+    }
+}
+
 impl Shared {
     async fn dial(&self, authority: &Authority) -> Result<TcpStream, UpstreamError> {
         let mut last = None;
@@ -278,14 +302,7 @@ impl Lease {
         if let Some((origin, sender)) = self.0.take()
             && !sender.is_closed()
         {
-            let mut idle = origin.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let since = Instant::now();
-            while idle.front().is_some_and(|oldest| since.duration_since(oldest.since) > IDLE_MAX) {
-                idle.pop_front();
-            }
-            if idle.len() < IDLE_PER_ORIGIN_MAX {
-                idle.push_back(Idle { sender, since });
-            }
+            origin.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }
     }
 }
