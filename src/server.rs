@@ -336,15 +336,7 @@ async fn watch_health(
 /// Enters every closed traffic segment into the ledger. One that cannot be entered is reported by the next start.
 async fn keep_segments(mut segments: mpsc::Receiver<Closed>, ledger: Ledger) {
     while let Some(closed) = segments.recv().await {
-        let detail = json!({
-            "file": closed.name,
-            "sha256": closed.sha256,
-            "records": closed.records,
-            "bytes": closed.bytes,
-            "first": closed.first,
-            "last": closed.last,
-        });
-        match ledger.append(event(EventKind::TrafficSegment, Some(closed.name.clone()), detail)).await {
+        match ledger.append(closed.event()).await {
             Ok(_) => {
                 if let Err(error) = closed.recorded() {
                     tracing::warn!(%error, "an uncompressed traffic segment could not be removed");
