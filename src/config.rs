@@ -1,6 +1,6 @@
 //! The configuration: `holdpoint.yaml` (JSON is YAML), overridden by `HOLDPOINT_…` variables.
 //!
-//! What was written is read into a tree that remembers places ([`tree`]), looked up by key ([`read`]) and
+//! What was written is read into a tree that remembers places (`config/tree.rs`), looked up by key (`config/read.rs`) and
 //! lowered here into what is meant: the settings of the modules. All complaints come at once.
 
 mod problem;

@@ -1,6 +1,6 @@
 //! The commands, run as processes. Those that need a server run beside a real one.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;
 

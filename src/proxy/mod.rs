@@ -1,4 +1,4 @@
-//! The agents' face: the data plane. [`exchange`] is the life of one request; read it first.
+//! The agents' face: the data plane. `proxy/exchange.rs` is the life of one request; read it first.
 
 mod body;
 mod destination;

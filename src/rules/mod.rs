@@ -5,7 +5,7 @@
 //!              └──────────────┴── every problem ──▶ Report
 //! ```
 //!
-//! What a matcher answers has three values: yes, no, and unclear ([`truth`]). A rule that holds or denies is
+//! What a matcher answers has three values: yes, no, and unclear (`rules/truth.rs`). A rule that holds or denies is
 //! asked *generously* (any reading of path, key or repeated value will do) and counts as matched when unclear;
 //! a rule that passes is asked *exactly* (all readings must agree) and counts as unmatched when unclear.
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// One line. What is unknown is left out. Borrows the record when written, owns its text when read.
 ///
-/// [`Line::append_to`] writes what the derived `Serialize` does, without looking for escapes in the keys.
+/// `append_to` writes what the derived `Serialize` does, without looking for escapes in the keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line<'a> {
     /// When the exchange began.
