@@ -120,7 +120,9 @@ async fn through(
 
     // Everybody agrees where it goes: CONNECT, SNI, Host or :authority, and the target.
     let destination = agree(link, &parts).map_err(plain)?;
-    parts.headers.entry(HOST).or_insert_with(|| destination.text.clone());
+    if !found.names_host() {
+        parts.headers.insert(HOST, destination.text.clone());
+    }
 
     // One canonical path: what rules match and what goes on the wire.
     let readings = canonical(&mut parts).map_err(plain)?;
@@ -128,7 +130,7 @@ async fn through(
         entered.agreed(&parts, &destination);
     }
     if destination.is_own() {
-        return super::own::answer(link, &parts, entered).await.map_err(plain);
+        return Box::pin(super::own::answer(link, &parts, entered)).await.map_err(plain);
     }
     let mut exchange =
         Exchange { link, parts, destination, words: taken.words, upgrade: taken.upgrade, entered };
@@ -137,7 +139,10 @@ async fn through(
     let rules = link.gate.services.rules.load_full();
     let caller = Caller { agent: &link.known.agent, source: link.source };
     let need = rules.need(&exchange.head(&readings), &caller);
-    let (taken, decoded) = inspect(&exchange, body, need).await.map_err(|r| exchange.refuse(r, None))?;
+    let (taken, decoded) = match need {
+        Need::None => (Taken::Stream(body), decode::Body::NotRead),
+        Need::Body => Box::pin(inspect(&exchange, body)).await.map_err(|r| exchange.refuse(r, None))?,
+    };
 
     // The ruling.
     let head = exchange.head(&readings);
@@ -221,15 +226,8 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
     *request.uri_mut() = std::mem::take(&mut exchange.parts.uri);
     *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
     if let Some(protocol) = exchange.upgrade.take() {
-        return upgrade::forward(
-            link,
-            &mut exchange.parts,
-            &exchange.destination,
-            request,
-            protocol,
-            exchange.entered,
-        )
-        .await;
+        let Exchange { parts, destination, entered, .. } = exchange;
+        return Box::pin(upgrade::forward(link, parts, destination, request, protocol, entered)).await;
     }
     let offer = if link.http2 { Alpn::Both } else { Alpn::Http1 };
     let (response, lease) = exchange
@@ -250,15 +248,8 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
 }
 
 /// Reads what a rule needs of the body and decodes it. A body over the limit is not judged by its head.
-async fn inspect(
-    exchange: &Exchange<'_>,
-    body: Incoming,
-    need: Need,
-) -> Result<(Taken, decode::Body), Reply> {
+async fn inspect(exchange: &Exchange<'_>, body: Incoming) -> Result<(Taken, decode::Body), Reply> {
     use http_body::Body as _;
-    if need == Need::None {
-        return Ok((Taken::Stream(body), decode::Body::NotRead));
-    }
     if body.is_end_stream() {
         return Ok((Taken::Stream(body), decode::Body::Empty));
     }

@@ -9,14 +9,24 @@ use http::header::{
 /// What a pass over the fields of a request found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// `Connection`, which nearly always says `keep-alive` and no more.
+    connection: bool,
+    /// Any other field that ends at a proxy.
     hop_by_hop: bool,
     ours: bool,
+    trace: bool,
     expect: bool,
     upgrade: bool,
     coding: bool,
     host: u8,
     content_type: u8,
     content_length: u8,
+}
+
+impl Found {
+    pub(super) const fn names_host(&self) -> bool {
+        self.host > 0
+    }
 }
 
 /// A request that no well-meaning client sends.
@@ -43,29 +53,29 @@ pub(crate) struct Taken {
 /// Looks at every field once; nothing is allocated.
 pub(crate) fn look(headers: &HeaderMap) -> Found {
     let mut found = Found::default();
+    let count = |name| if headers.len() == headers.keys_len() { 1 } else { count(headers, name) };
     for name in headers.keys() {
         if *name == HOST {
-            found.host = count(headers, name);
+            found.host = count(name);
         } else if *name == CONTENT_TYPE {
-            found.content_type = count(headers, name);
+            found.content_type = count(name);
         } else if *name == CONTENT_LENGTH {
-            found.content_length = count(headers, name);
+            found.content_length = count(name);
         } else if *name == EXPECT {
             found.expect = true;
         } else if *name == UPGRADE {
             (found.upgrade, found.hop_by_hop) = (true, true);
         } else if *name == TRANSFER_ENCODING {
             (found.coding, found.hop_by_hop) = (true, true);
-        } else if *name == CONNECTION
-            || *name == TE
-            || *name == PROXY_AUTHORIZATION
-            || *name == PROXY_AUTHENTICATE
-        {
+        } else if *name == CONNECTION {
+            found.connection = true;
+        } else if *name == TE || *name == PROXY_AUTHORIZATION || *name == PROXY_AUTHENTICATE {
             found.hop_by_hop = true;
         } else {
             match name.as_str().as_bytes() {
                 [b'h', b'o', b'l', b'd', b'p', b'o', b'i', b'n', b't', b'-', ..] => found.ours = true,
                 b"keep-alive" | b"proxy-connection" => found.hop_by_hop = true,
+                b"traceparent" => found.trace = true,
                 _ => {}
             }
         }
@@ -103,14 +113,12 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
             .filter(|_| names_upgrade(headers))
             .cloned();
     }
-    if found.hop_by_hop {
-        strip(headers)?;
-    }
+    strip(headers, found)?;
     if found.ours {
         taken.words = words(headers);
     }
-    if let Some(trace) = headers.get("traceparent").and_then(text) {
-        taken.words.traceparent = Some(trace); // kept on the request as well
+    if found.trace {
+        taken.words.traceparent = headers.get("traceparent").and_then(text); // kept on the request as well
     }
     Ok(taken)
 }
@@ -118,13 +126,28 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
 /// Takes off a response what ends here.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let found = look(headers);
-    if found.hop_by_hop && strip(headers).is_err() {
-        // Only the fields by name remain to be taken off.
-        headers.remove(CONNECTION);
+    if strip(headers, &found).is_err() {
+        // What `Connection` names is meant for the client all the same.
+        for name in HOP_BY_HOP {
+            headers.remove(*name);
+        }
     }
 }
 
-fn strip(headers: &mut HeaderMap) -> Result<(), FieldError> {
+fn strip(headers: &mut HeaderMap, found: &Found) -> Result<(), FieldError> {
+    if !found.hop_by_hop {
+        let names_nothing = |value: &HeaderValue| {
+            value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+                || value.as_bytes().eq_ignore_ascii_case(b"close")
+        };
+        if !found.connection {
+            return Ok(());
+        }
+        if headers.get_all(CONNECTION).iter().all(names_nothing) {
+            headers.remove(CONNECTION);
+            return Ok(());
+        }
+    }
     // Before what `Connection` names goes: HTTP/1.1 has `TE` named there (RFC 9110 §10.1.4).
     let trailers = headers.get_all(TE).iter().any(|v| v.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let mut named: Vec<HeaderName> = Vec::new();

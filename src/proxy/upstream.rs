@@ -134,7 +134,7 @@ impl Origin {
                 Err(unsent) => request = unsent,
             }
         }
-        let connection = self.connect(offer).await?;
+        let connection = Box::pin(self.connect(offer)).await?; // seldom, and large: off the usual path
         match self.send_on(connection, request).await? {
             Ok(answered) => Ok(answered),
             Err(_) => Err(UpstreamError::Handshake("it closed the connection at once".to_owned())),

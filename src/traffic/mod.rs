@@ -180,7 +180,8 @@ impl Traffic {
         let permit = match self.queue.clone().try_reserve_owned() {
             Ok(permit) => permit,
             Err(TrySendError::Full(queue)) => {
-                let permit = tokio::time::timeout(RESERVE_WAIT_MAX, queue.reserve_owned()).await;
+                // Boxed: seldom, and it would make every exchange's future larger.
+                let permit = Box::pin(tokio::time::timeout(RESERVE_WAIT_MAX, queue.reserve_owned())).await;
                 permit.map_err(|_| Unwritable)?.map_err(|_| Unwritable)?
             }
             Err(TrySendError::Closed(_)) => return Err(Unwritable),
