@@ -67,11 +67,16 @@ impl Host {
         if text.is_empty() {
             return Err(HostError::Empty);
         }
+        let labels_sound = |name: &str| {
+            name.len() <= NAME_BYTES_MAX
+                && name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX)
+        };
+        if !labels_sound(text) && text.is_ascii() {
+            return Err(HostError::Malformed);
+        }
         if text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'.')
-            && text.bytes().any(|b| b == b'.')
-            && !text.contains("..")
+            && text.contains('.')
             && !text.contains("xn--")
-            && text.len() <= NAME_BYTES_MAX
         {
             return Ok(Self { text: text.into(), ip: None }); // the usual case, already canonical
         }
@@ -81,10 +86,11 @@ impl Host {
         match url::Host::parse(text).map_err(|_| HostError::Malformed)? {
             url::Host::Domain(name) => {
                 let name = name.strip_suffix('.').unwrap_or(&name);
-                let sound = !name.is_empty()
-                    && name.len() <= NAME_BYTES_MAX
-                    && name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX);
-                if sound { Ok(Self { text: name.into(), ip: None }) } else { Err(HostError::Malformed) }
+                if labels_sound(name) {
+                    Ok(Self { text: name.into(), ip: None })
+                } else {
+                    Err(HostError::Malformed)
+                }
             }
             url::Host::Ipv4(ip) => Ok(Self::from(IpAddr::V4(ip))),
             url::Host::Ipv6(ip) => Ok(Self::from(IpAddr::V6(ip))),
@@ -237,6 +243,9 @@ mod tests {
             "",
             ".",
             "a..b",
+            "..",
+            "a..",
+            ".a",
             "user@host",
             "a/b",
             "a%2eb",
