@@ -17,13 +17,21 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let telemetry = telemetry::init(&config.log, config.otlp_endpoint.as_deref())?;
     raise_open_files();
     let server = Server::start(&config).await?;
+    if config.solo {
+        operator(&server, &config).await?;
+    }
+    // Last: with the addresses, the commands must find everything else.
     let file = ServerFile::write(&config, server.listen(), server.control())
         .context("the server's addresses cannot be written to the data folder")?;
     if let Err(error) = trust::prepare(&config, Java::No) {
         // Served all the same: the files may be kept up to date by somebody else.
         tracing::warn!("`holdpoint run` may fail: {error:#}");
     }
-    let link = if config.solo { Some(operator(&server, &config).await?) } else { None };
+    let link = if config.solo {
+        Some(super::reviewers::login_link(&config, server.reviewers(), OPERATOR).await?)
+    } else {
+        None
+    };
     super::out::line(&welcome(&server, &config, link.as_deref()))?;
     if config.solo {
         tracing::warn!("SOLO MODE: one person runs the agents and reviews; nobody else checks the approvals");
@@ -45,9 +53,8 @@ fn raise_open_files() {
     }
 }
 
-/// In solo mode the person at this machine needs no set-up: an account, its token in a file for the commands,
-/// and a login link for the browser. Returns the link.
-async fn operator(server: &Server, config: &Config) -> anyhow::Result<String> {
+/// In solo mode the person at this machine needs no set-up: an account, and its token in a file for the commands.
+async fn operator(server: &Server, config: &Config) -> anyhow::Result<()> {
     let token_file = operator_token_path(config);
     let reviewers = server.reviewers();
     let known = match std::fs::read_to_string(&token_file) {
@@ -58,7 +65,7 @@ async fn operator(server: &Server, config: &Config) -> anyhow::Result<String> {
         let token = reviewers.add(OPERATOR, &[]).await?;
         write_secret(&token_file, &token).context("the operator's token cannot be written")?;
     }
-    super::reviewers::login_link(config, reviewers, OPERATOR).await
+    Ok(())
 }
 
 fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {

@@ -179,10 +179,10 @@ async fn a_stale_page_approves_nothing() {
     let waiter = server.park(Ask::default()).await;
     browser.client.goto(&server.url(&format!("/holds/{}", waiter.id()))).await.unwrap();
     browser.find("#approve").await;
-    let other_digest =
-        "document.querySelector('#approve-form [name=digest]').value = 'sha256:' + '0'.repeat(64)";
-    browser.client.execute(other_digest, vec![]).await.unwrap();
-    browser.click("#approve").await;
+    // In one go: an event that comes in between would draw the form anew.
+    let approve_another = "document.querySelector('#approve-form [name=digest]').value = 'sha256:' + '0'.repeat(64); \
+                           document.querySelector('#approve').click()";
+    browser.client.execute(approve_another, vec![]).await.unwrap();
     let notice = browser.text(".notice.bad").await;
     assert!(notice.contains("changed since the page was loaded"), "{notice}");
     assert_eq!(state(&server, &waiter).await, HoldState::Pending);
