@@ -2,6 +2,12 @@
 //! a TLS connection of its own, parked at once, then approved one by one. Prints figures; asserts only that nothing
 //! is lost.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench says what it measured, or panics"
+)]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
