@@ -31,8 +31,7 @@ async fn run(held: usize) {
         .trust(&authority)
         .origin("api.test:443", &origin)
         .set("/hold/patience", json!("1h"))
-        .set("/limits/connections", json!(held + 100))
-        .set("/limits/pending-per-agent", json!(held + 100))
+        .set("/limits", json!({ "connections": held + 100, "pending-per-agent": held + 100 }))
         .start()
         .await;
     let reviewer = holdpoint.reviewer("bench", &["reviewers"]).await;

@@ -88,6 +88,9 @@ impl AsyncRead for Stream {
             let count = self.prefix.len().min(buf.remaining());
             let early = self.prefix.split_to(count);
             buf.put_slice(early.chunk());
+            if self.prefix.is_empty() {
+                self.prefix = Bytes::new(); // an empty rest would keep the whole buffer alive
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
