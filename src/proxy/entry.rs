@@ -306,6 +306,7 @@ where
     let service_link = Arc::clone(&link);
     let connection = http1::Builder::new()
         .auto_date_header(false)
+        .preserve_header_case(true)
         .max_header_size(link.gate.settings.limits.header_bytes)
         .max_buf_size(link.gate.settings.limits.header_bytes.max(HTTP1_BUFFER_MIN))
         .serve_connection(

@@ -225,9 +225,11 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
     *request.method_mut() = exchange.parts.method.clone();
     *request.uri_mut() = std::mem::take(&mut exchange.parts.uri);
     *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
+    // The spelling of field names, as hyper keeps it beside the fields.
+    *request.extensions_mut() = std::mem::take(&mut exchange.parts.extensions);
     if let Some(protocol) = exchange.upgrade.take() {
-        let Exchange { parts, destination, entered, .. } = exchange;
-        return Box::pin(upgrade::forward(link, parts, destination, request, protocol, entered)).await;
+        let Exchange { destination, entered, .. } = exchange;
+        return Box::pin(upgrade::forward(link, destination, request, protocol, entered)).await;
     }
     let offer = if link.http2 { Alpn::Both } else { Alpn::Http1 };
     let (response, lease) = exchange

@@ -9,7 +9,6 @@ use super::reply::Reply;
 use crate::tls::Alpn;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -23,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 /// The origin could not be reached.
 pub(super) async fn forward(
     link: &Arc<Link>,
-    parts: &mut Parts,
     destination: &Destination,
     mut request: Request<Outgoing>,
     protocol: HeaderValue,
     entered: &mut Option<Entered>,
 ) -> Result<Response<Answer>, Reply> {
+    let downstream = request.extensions_mut().remove::<OnUpgrade>();
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(UPGRADE, protocol);
     *request.version_mut() = Version::HTTP_11;
@@ -47,7 +46,7 @@ pub(super) async fn forward(
     drop(lease); // the connection is no longer HTTP
     note(entered, 101, "upgraded");
     let upstream = hyper::upgrade::on(&mut response);
-    if let Some(downstream) = parts.extensions.remove::<OnUpgrade>() {
+    if let Some(downstream) = downstream {
         let (entered, link) = (entered.take(), Arc::clone(link));
         link.gate.tasks.clone().spawn(async move { connect(&link, downstream, upstream, entered).await });
     }

@@ -224,8 +224,11 @@ impl Origin {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, connection) =
-            http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(UpstreamError::Broken)?;
+        let (sender, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(UpstreamError::Broken)?;
         self.shared.tasks.spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "an upstream connection ended");

@@ -42,6 +42,11 @@ async fn a_request_arrives_byte_for_byte() {
         ("x-twice", "two, three"),
     ];
     assert_eq!(fields, sent.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    // Names are spelled as they were: some origins still mind.
+    let raw = String::from_utf8_lossy(&origin.taken().concat()).into_owned();
+    for line in ["User-Agent: a test", "X-Twice: one", "traceparent: 00-1-2-00", "Content-Length: 4000"] {
+        assert!(raw.contains(&format!("\r\n{line}\r\n")), "{line} in {raw}");
+    }
 }
 
 #[tokio::test]
