@@ -272,9 +272,13 @@ async fn handshake(gate: &Gate, host: &Host, stream: Stream) -> Option<(TlsStrea
     let accept = async {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
         let named = start.client_hello().server_name().map(str::to_owned);
-        let (leaf_host, misdirected) = match named.as_deref().map(|name| (name, Host::parse(name))) {
-            Some((name, Ok(named))) if named != *host => (named, Some(name.to_owned())),
-            _ => (host.clone(), None),
+        let (leaf_host, misdirected) = match named {
+            None => (host.clone(), None),
+            Some(name) => match Host::parse(&name) {
+                Ok(named) if named == *host => (named, None),
+                Ok(named) => (named, Some(name)),
+                Err(_) => (host.clone(), Some(name)), // no name that we know is not the one that was agreed on
+            },
         };
         let config = gate.services.leaves.config(&leaf_host).map_err(io::Error::other)?;
         let tls = start.into_stream(config).await?;
