@@ -155,7 +155,7 @@ impl Origin {
                 (sent, Lease(Some((Arc::clone(self), sender))))
             }
             Connection::Http2(mut sender) => {
-                absolute(&mut request, self.scheme, &self.authority);
+                absolute(&mut request, self.scheme, &self.authority)?;
                 let sent = timeout(first_byte, sender.try_send_request(request)).await.map_err(silent)?;
                 (sent, Lease(None))
             }
@@ -164,7 +164,7 @@ impl Origin {
             Ok(response) => Ok(Ok((response, lease))),
             Err(mut failed) => match failed.take_message() {
                 Some(mut unsent) => {
-                    *unsent.version_mut() = http::Version::HTTP_11;
+                    relative(&mut unsent)?;
                     Ok(Err(unsent))
                 }
                 None => Err(UpstreamError::Broken(failed.into_error())),
@@ -310,22 +310,45 @@ impl Lease {
     }
 }
 
-/// HTTP/2 wants scheme and authority in the target and no `Host`.
-fn absolute(request: &mut Request<Outgoing>, scheme: Scheme, authority: &Authority) {
+/// HTTP/2 wants scheme and authority in the target and no `Host`. A target that cannot be written so is an error,
+/// never another target.
+fn absolute(
+    request: &mut Request<Outgoing>,
+    scheme: Scheme,
+    authority: &Authority,
+) -> Result<(), UpstreamError> {
     let text = if authority.port == scheme.default_port() {
         authority.host.to_string()
     } else {
         authority.to_string()
     };
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = match scheme {
-        Scheme::Http => Some(http::uri::Scheme::HTTP),
-        Scheme::Https => Some(http::uri::Scheme::HTTPS),
-    };
-    parts.authority = text.parse().ok();
-    *request.uri_mut() = http::Uri::from_parts(parts).unwrap_or_default();
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some(match scheme {
+        Scheme::Http => http::uri::Scheme::HTTP,
+        Scheme::Https => http::uri::Scheme::HTTPS,
+    });
+    parts.authority = Some(text.parse().map_err(untargeted)?);
+    *request.uri_mut() = http::Uri::from_parts(parts).map_err(untargeted)?;
     *request.version_mut() = http::Version::HTTP_2;
     request.headers_mut().remove(http::header::HOST);
+    Ok(())
+}
+
+/// Undoes [`absolute`] for a request that was not sent: the next connection may speak HTTP/1.1.
+fn relative(request: &mut Request<Outgoing>) -> Result<(), UpstreamError> {
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = None;
+    if let Some(authority) = parts.authority.take() {
+        let host = http::HeaderValue::try_from(authority.as_str()).map_err(untargeted)?;
+        request.headers_mut().insert(http::header::HOST, host);
+        *request.uri_mut() = http::Uri::from_parts(parts).map_err(untargeted)?;
+    }
+    *request.version_mut() = http::Version::HTTP_11;
+    Ok(())
+}
+
+fn untargeted(error: impl std::fmt::Display) -> UpstreamError {
+    UpstreamError::Handshake(format!("the request's target cannot be written for it: {error}"))
 }
 
 fn tls_reason(error: &std::io::Error) -> String {
@@ -344,3 +367,25 @@ const IDLE_PER_ORIGIN_MAX: usize = 1_024;
 const REUSES_MAX: usize = 3;
 const READY_MAX: Duration = Duration::from_millis(20);
 const PING_EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_not_sent_is_as_it_was() {
+        for (url, port, host) in [("/a%2Fb?c=%zz", 443, "api.test"), ("/", 8443, "api.test:8443")] {
+            let authority = Authority { host: crate::authority::Host::parse("api.test").unwrap(), port };
+            let mut request = Request::get(url).header("host", host).body(Outgoing::Empty).unwrap();
+            absolute(&mut request, Scheme::Https, &authority).unwrap();
+            assert_eq!(request.uri().to_string(), format!("https://{host}{url}"));
+            assert!(!request.headers().contains_key("host"));
+            relative(&mut request).unwrap();
+            assert_eq!(
+                (request.uri().to_string().as_str(), request.headers()["host"].to_str().unwrap()),
+                (url, host)
+            );
+            assert_eq!(request.version(), http::Version::HTTP_11);
+        }
+    }
+}
