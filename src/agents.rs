@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Known {
     pub agent: Arc<Agent>,
+    /// On whose behalf it acts in this session, where its credentials say so.
+    pub initiator: Option<Person>,
     /// Cancelled when the agent is revoked or its token rotated: the connection must close.
     pub revoked: CancellationToken,
 }
@@ -185,7 +187,7 @@ impl Snapshot {
                 .filter(|entry| Some(&entry.token_hash) == token_hash.as_ref())
                 .map(|entry| entry.known.revoked.clone())
                 .unwrap_or_default();
-            let known = Known { agent: Arc::new(agent), revoked };
+            let known = Known { agent: Arc::new(agent), initiator: None, revoked };
             match token_hash {
                 Some(token_hash) => drop(by_name.insert(name, Entry { known, token_hash })),
                 None if name == LOCAL_AGENT => local = Some(known),

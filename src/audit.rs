@@ -48,6 +48,26 @@ pub enum EventKind {
     ReviewerLogin,
     #[serde(rename = "reviewer.revoked")]
     ReviewerRevoked,
+    #[serde(rename = "reviewer.logout")]
+    ReviewerLogout,
+    /// A chat account is known to be somebody's, or no longer.
+    #[serde(rename = "account.linked")]
+    AccountLinked,
+    #[serde(rename = "account.unlinked")]
+    AccountUnlinked,
+    #[serde(rename = "grant.created")]
+    GrantCreated,
+    /// A request left by a grant; its hold has the grant's id.
+    #[serde(rename = "grant.used")]
+    GrantUsed,
+    #[serde(rename = "grant.revoked")]
+    GrantRevoked,
+    /// An agent has more holds open than it may: more are refused until some are decided.
+    #[serde(rename = "agent.flooding")]
+    AgentFlooding,
+    /// Nobody could be told: a channel or webhook did not take what was sent, and it is given up.
+    #[serde(rename = "delivery.failed")]
+    DeliveryFailed,
     #[serde(rename = "rules.loaded")]
     RulesLoaded,
     #[serde(rename = "rules.rejected")]

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use read::{Field, Reader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tree::Node;
 
@@ -203,6 +204,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             held_exchanges_max: reader.take("limits.held", Field::count).unwrap_or(20_000),
             pending_per_agent_max: reader.take("limits.pending-per-agent", Field::count).unwrap_or(500),
             keep_body: reader.take("hold.keep-body", Field::duration).unwrap_or(7 * 24 * HOUR),
+            charter: Arc::default(),
         },
         rules: Rules {
             folders: reader.take("rules", |field, node| field.list(node, path)).unwrap_or_default(),

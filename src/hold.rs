@@ -2,7 +2,7 @@
 
 use crate::digest::RequestDigest;
 use crate::person::Person;
-use crate::ruling::Grounds;
+use crate::ruling::{Assurance, Grounds};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -180,6 +180,9 @@ pub struct VoteRecord {
     pub vote: crate::approval::Choice,
     pub reason: Option<String>,
     pub channel: crate::approval::Channel,
+    pub assurance: Assurance,
+    /// The chat account that the vote came from: `slack:T1/U1`, `teams:TENANT/OBJECT`.
+    pub account: Option<String>,
     pub at: Timestamp,
 }
 
@@ -196,6 +199,10 @@ pub struct Hold {
     pub agent: String,
     /// The agent's owners when it parked; those of now count as well.
     pub owners: Vec<Person>,
+    /// On whose behalf the agent acts in this session, where its credentials say so.
+    pub initiator: Option<Person>,
+    /// The grant that stood for the votes.
+    pub grant: Option<String>,
     pub source: String,
     pub request: ParkedRequest,
     pub grounds: Grounds,

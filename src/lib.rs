@@ -5,7 +5,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
+//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] |
 //! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] |
 //! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`ledger`] [`traffic`] |
@@ -32,6 +32,7 @@ pub mod redact;
 pub mod request;
 pub mod review;
 pub mod reviewers;
+pub mod role;
 pub mod rulebook;
 pub mod rules;
 pub mod ruling;

@@ -1,7 +1,7 @@
 //! Who is who on the reviewers' side: local accounts, their API tokens, one-time login links and sessions.
 //! Tokens, link secrets and session cookies are random and stored as SHA-256 only.
 
-pub use crate::store::Account;
+pub use crate::store::{Account, KnownPerson, LinkedAccount, LinkedBy, Profile, Ticketed};
 
 use crate::approval::Reviewer;
 use crate::store::{Store, StoreError, random_secret};

@@ -70,6 +70,32 @@ pub struct ReviewPolicy {
     /// How long the hold may stay undecided.
     pub expires: Option<Duration>,
     pub reply: ParkedReply,
+    /// How sure it must be that the reviewer is who they say.
+    #[serde(default)]
+    pub assurance: Assurance,
+}
+
+/// How sure it is, or must be, who votes. Ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    /// A chat account that is linked to the person. Chat proves no second factor and no presence.
+    Chat,
+    /// A login of the person: a session, or a token of their own.
+    #[default]
+    Login,
+    /// A login just now, as strong as the configuration asks (`step-up`).
+    High,
+}
+
+impl Assurance {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Login => "login",
+            Self::High => "high",
+        }
+    }
 }
 
 /// What a request had that made a rule match: shown highlighted to the reviewer.
@@ -88,6 +114,9 @@ pub struct Grounds {
     pub rule: String,
     pub why: String,
     pub risk: Risk,
+    /// What the rule says that the action is: `money-out`, `privesc`. Routes and roles go by it.
+    #[serde(default)]
+    pub tags: Vec<String>,
     pub matched: Vec<MatchedField>,
     pub review: ReviewPolicy,
     /// One plain sentence of what the request would do, from the rule's `what:` template if it has one.

@@ -13,11 +13,11 @@ pub use release::Release;
 pub use seats::Waiter;
 
 use crate::agent::Agent;
-use crate::approval::{Choice, Refusal, Reviewer, Vote, judge};
+use crate::approval::{Charter, Choice, Refusal, Reviewer, Vote, judge};
 use crate::audit;
 use crate::hold::{Hold, HoldId};
 use crate::metrics::Metrics;
-use crate::store::{Ballot, Finished, ParkResult, Store, StoreError, Terms};
+use crate::store::{Ballot, Finished, ParkResult, Store, StoreError, Terms, VoteTerms};
 use jiff::Timestamp;
 use seats::Seats;
 use std::fs::File;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub pending_per_agent_max: usize,
     /// How long bodies of decided holds are kept, sealed.
     pub keep_body: Duration,
+    /// Who may decide.
+    pub charter: Arc<Charter>,
 }
 
 impl Default for Settings {
@@ -56,6 +58,7 @@ impl Default for Settings {
             held_exchanges_max: 16_384,
             pending_per_agent_max: 1_000,
             keep_body: Duration::from_hours(7 * 24),
+            charter: Arc::default(),
         }
     }
 }
@@ -283,8 +286,9 @@ impl Desk {
     /// # Errors
     /// The vote did not count.
     pub async fn vote(&self, id: &HoldId, reviewer: &Reviewer, vote: Vote) -> Result<Hold, VoteError> {
-        let Settings { solo, approval_life, .. } = self.settings;
-        match self.store.vote(id, reviewer, vote, solo, approval_life).await? {
+        let Settings { solo, approval_life, charter, .. } = &self.settings;
+        let terms = VoteTerms { solo: *solo, approval_life: *approval_life, charter: Arc::clone(charter) };
+        match self.store.vote(id, reviewer, vote, terms).await? {
             Ballot::Recorded(hold) => Ok(*hold),
             Ballot::Refused(refusal) => Err(refusal.into()),
             Ballot::NoSuchHold => Err(VoteError::NoSuchHold(id.clone())),
@@ -355,7 +359,7 @@ impl Desk {
     /// # Errors
     /// The refusal that a vote would meet, or the store.
     pub async fn may_approve(&self, hold: &Hold, reviewer: &Reviewer) -> Result<(), VoteError> {
-        let (owners, reviewer, now) = self.store.bench(hold, reviewer).await?;
+        let (concerned, reviewer, now) = self.store.bench(hold, reviewer).await?;
         let reviewer = reviewer.ok_or(Refusal::NotAReviewer)?;
         let vote = Vote {
             digest: hold.digest,
@@ -363,7 +367,8 @@ impl Desk {
             reason: None,
             channel: crate::approval::Channel::Web,
         };
-        judge(hold, &owners, self.settings.solo, &reviewer, &vote, now)?;
+        let law = concerned.law(self.settings.solo, &self.settings.charter);
+        judge(hold, &law, &reviewer, &vote, now)?;
         Ok(())
     }
 

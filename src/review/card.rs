@@ -3,10 +3,10 @@
 use super::Face;
 use super::moment::Moment;
 use super::shown::Shown;
-use crate::approval::{self, Choice};
+use crate::approval::{self, Charter, Choice, Law};
 use crate::hold::{Hold, HoldState};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One hold as a line of a list.
 #[derive(Debug)]
@@ -78,7 +78,9 @@ impl Approvals {
     pub(super) fn of(hold: &Hold, solo_now: bool) -> Self {
         let people: BTreeSet<_> =
             hold.votes.iter().filter(|vote| vote.vote == Choice::Approve).map(|vote| &vote.person).collect();
-        let needed = approval::needed(hold, &[], solo_now);
+        let (keys, charter) = (BTreeMap::new(), Charter::default());
+        let law = Law { owners_now: &[], solo: solo_now, keys: &keys, charter: &charter };
+        let needed = approval::needed(hold, &law);
         Self { have: people.len(), needed }
     }
 }

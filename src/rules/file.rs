@@ -9,7 +9,7 @@ use super::template::Template;
 use super::tree::{Kind, Node, parse};
 use super::{Mode, Source};
 use crate::agent::LOCAL_AGENT;
-use crate::ruling::{ParkedReply, ReviewPolicy, Risk, Verdict};
+use crate::ruling::{Assurance, ParkedReply, ReviewPolicy, Risk, Verdict};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -127,6 +127,7 @@ fn read_rule(
     let verdict = required(reader, &fields, "verdict", "a rule");
     let verdict = verdict.and_then(|verdict| reader.choice(verdict, "`verdict`", VERDICTS));
     let risk = fields.find("risk").and_then(|n| reader.choice(n, "`risk`", RISKS)).unwrap_or_default();
+    let tags = fields.find("tags").map(|n| reader.texts(n, "`tags`")).unwrap_or_default();
     let why = fields.find("why").and_then(|n| reader.sentence(n, "`why`"));
     let what = fields.find("what").and_then(|n| read_template(reader, n, &when));
     let review = fields.find("review").and_then(|n| read_review(reader, n)).unwrap_or_default();
@@ -140,6 +141,7 @@ fn read_rule(
         id: full_id.into(),
         verdict: verdict?,
         risk,
+        tags,
         review,
         mode,
         file: reader.file.clone(),
@@ -216,7 +218,7 @@ fn refuse_contradiction(reader: &mut Reader, fields: &Fields<'_>, when: &[Matche
 }
 
 fn read_review(reader: &mut Reader, node: &Node) -> Option<ReviewPolicy> {
-    let known = ["approvals", "from", "each", "patience", "expires", "reply"];
+    let known = ["approvals", "from", "each", "patience", "expires", "reply", "assurance"];
     let fields = reader.fields(node, "`review`", &known)?;
     let mut review = ReviewPolicy::default();
     if let Some(approvals) = fields.find("approvals") {
@@ -238,6 +240,10 @@ fn read_review(reader: &mut Reader, node: &Node) -> Option<ReviewPolicy> {
     if let Some(reply) = fields.find("reply") {
         let choices = [("428", ParkedReply::PreconditionRequired), ("429", ParkedReply::TooManyRequests)];
         review.reply = reader.choice(reply, "`reply`", &choices).unwrap_or_default();
+    }
+    if let Some(assurance) = fields.find("assurance") {
+        let choices = [("login", Assurance::Login), ("high", Assurance::High)];
+        review.assurance = reader.choice(assurance, "`assurance`", &choices).unwrap_or_default();
     }
     Some(review)
 }
@@ -386,6 +392,7 @@ const RULE_KEYS: &[&str] = &[
     "unless",
     "verdict",
     "risk",
+    "tags",
     "why",
     "what",
     "review",

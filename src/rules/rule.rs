@@ -20,6 +20,8 @@ pub struct Rule {
     pub id: Arc<str>,
     pub verdict: Verdict,
     pub risk: Risk,
+    /// What the action is, in the words of routes and roles: `money-out`, `privesc`.
+    pub tags: Vec<String>,
     pub why: String,
     pub review: ReviewPolicy,
     pub mode: Mode,

@@ -3,7 +3,7 @@
 
 use super::key::{Keys, Part};
 use super::{Store, StoreError, time};
-use crate::approval::Reviewer;
+use crate::approval::{Charter, Law, Reviewer};
 use crate::digest::{RequestDigest, sha256_hex};
 use crate::hold::{AgentWords, Hold, HoldId, HoldState, ParkedRequest, ReleaseOutcome, VoteRecord, shape};
 use crate::person::Person;
@@ -11,6 +11,7 @@ use crate::ruling::Grounds;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
+use std::collections::BTreeMap;
 
 /// Which holds to list. Everything `None`: all, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(super) struct Record {
     pub(super) agent_id: i64,
     pub(super) agent: String,
     pub(super) owners: Vec<Person>,
+    #[serde(default)]
+    pub(super) initiator: Option<Person>,
     pub(super) source: String,
     pub(super) request: ParkedRequest,
     pub(super) grounds: Grounds,
@@ -117,6 +120,7 @@ pub(super) struct Stored {
     released_at: Option<i64>,
     outcome: Option<String>,
     requests: i64,
+    by_grant: Option<String>,
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -127,6 +131,8 @@ pub(super) struct StoredVote {
     groups: String,
     reason: Option<String>,
     channel: String,
+    assurance: String,
+    account: Option<String>,
     at: i64,
 }
 
@@ -148,6 +154,8 @@ impl Stored {
             agent_id: record.agent_id,
             agent: record.agent,
             owners: record.owners,
+            initiator: record.initiator,
+            grant: self.by_grant,
             source: record.source,
             request: record.request,
             grounds: record.grounds,
@@ -176,6 +184,8 @@ impl TryFrom<StoredVote> for VoteRecord {
             vote: serde_json::from_value(vote.choice.into()).map_err(|_| damaged())?,
             reason: vote.reason,
             channel: serde_json::from_value(vote.channel.into()).map_err(|_| damaged())?,
+            assurance: serde_json::from_value(vote.assurance.into()).map_err(|_| damaged())?,
+            account: vote.account,
             at: time(vote.at)?,
         })
     }
@@ -202,7 +212,7 @@ impl Store {
         .await?;
         let seqs: Vec<i64> = stored.iter().map(|hold| hold.seq).collect();
         let mut votes: Vec<StoredVote> = sqlx::query_as(
-            "SELECT hold, person, choice, groups, reason, channel, at FROM votes
+            "SELECT hold, person, choice, groups, reason, channel, assurance, account, at FROM votes
              WHERE hold IN (SELECT value FROM json_each(?)) ORDER BY hold, at",
         )
         .bind(serde_json::json!(seqs).to_string())
@@ -308,19 +318,42 @@ impl Store {
         Ok(history)
     }
 
-    /// What a vote would be judged by now: the agent's owners and the reviewer as stored.
+    /// What a vote would be judged by now: the bench, the reviewer as stored, and the time.
     pub(crate) async fn bench(
         &self,
         hold: &Hold,
         reviewer: &Reviewer,
-    ) -> Result<(Vec<Person>, Option<Reviewer>, Timestamp), StoreError> {
+    ) -> Result<(Concerned, Option<Reviewer>, Timestamp), StoreError> {
         let mut conn = self.readers.acquire().await?;
-        let owners = owners(&mut conn, hold.agent_id).await?;
-        let reviewer = super::reviewers::current(&mut conn, reviewer).await?;
+        let reviewer = super::people::current(&mut conn, reviewer).await?;
+        let concerned = Concerned::of(&mut conn, hold).await?;
         let now = sqlx::query_scalar("SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER)")
             .fetch_one(&mut *conn)
             .await?;
-        Ok((owners, reviewer, time(now)?))
+        Ok((concerned, reviewer, time(now)?))
+    }
+}
+
+/// Who is concerned by a hold at this moment.
+#[derive(Debug)]
+pub(crate) struct Concerned {
+    /// The agent's owners now.
+    pub(crate) owners: Vec<Person>,
+    /// What joins accounts, of owners, initiator and voters.
+    pub(crate) keys: BTreeMap<Person, String>,
+}
+
+impl Concerned {
+    pub(super) async fn of(conn: &mut SqliteConnection, hold: &Hold) -> Result<Self, StoreError> {
+        let owners = owners(conn, hold.agent_id).await?;
+        let voters = hold.votes.iter().map(|vote| &vote.person);
+        let all: Vec<&Person> = owners.iter().chain(&hold.owners).chain(&hold.initiator).chain(voters).collect();
+        let keys = super::people::keys(conn, &all).await?;
+        Ok(Self { owners, keys })
+    }
+
+    pub(crate) fn law<'a>(&'a self, solo: bool, charter: &'a Charter) -> Law<'a> {
+        Law { owners_now: &self.owners, solo, keys: &self.keys, charter }
     }
 }
 
@@ -373,7 +406,7 @@ pub(super) async fn owners(conn: &mut SqliteConnection, agent_id: i64) -> Result
 async fn votes(conn: &mut SqliteConnection, seq: i64) -> Result<Vec<VoteRecord>, StoreError> {
     records(
         sqlx::query_as(
-            "SELECT hold, person, choice, groups, reason, channel, at FROM votes WHERE hold = ? ORDER BY at",
+            "SELECT hold, person, choice, groups, reason, channel, assurance, account, at FROM votes WHERE hold = ? ORDER BY at",
         )
         .bind(seq)
         .fetch_all(conn)

@@ -30,6 +30,8 @@ pub(crate) struct Keys {
 pub(crate) enum Part {
     Record,
     Body,
+    /// A login under way.
+    Login,
 }
 
 impl Keys {
@@ -94,6 +96,7 @@ fn bound_to(hold: &str, part: Part) -> String {
     match part {
         Part::Record => format!("{hold} record v1"),
         Part::Body => format!("{hold} body v1"),
+        Part::Login => format!("{hold} login v1"),
     }
 }
 

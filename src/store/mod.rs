@@ -4,20 +4,24 @@
 //! several read. Every write is one transaction that also appends its audit rows ([`crate::audit`]), by the
 //! database's clock. All SQL stands in this folder, one file for each noun.
 
+mod accounts;
 mod agents;
 mod audit;
 mod holds;
 mod inspect;
 mod key;
 mod park;
+mod people;
 mod release;
 mod reviewers;
+mod sessions;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod vote;
 mod writer;
 
+pub use accounts::{LinkedAccount, LinkedBy, Ticketed};
 pub use agents::Enrolled;
 pub(crate) use agents::{Credential, Enrolling};
 pub use audit::{Filter as LedgerFilter, Verified};
@@ -25,9 +29,10 @@ pub use holds::{Filter, History, Past};
 pub use inspect::{Inspection, inspect};
 pub use park::Parking;
 pub(crate) use park::{ParkResult, Terms};
+pub use people::{KnownPerson, Profile};
 pub(crate) use release::Finished;
 pub use reviewers::Account;
-pub(crate) use vote::Ballot;
+pub(crate) use vote::{Ballot, VoteTerms};
 
 use crate::audit::Row;
 use crate::redact::Fingerprints;

@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::audit::EventKind;
 use crate::digest::RequestDigest;
 use crate::hold::{AgentWords, HoldId, HoldState, ParkedRequest};
+use crate::person::Person;
 use crate::ruling::Grounds;
 use jiff::Timestamp;
 use serde_json::json;
@@ -20,6 +21,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Parking {
     pub agent: Arc<Agent>,
+    /// On whose behalf the agent acts, where its credentials say so.
+    pub initiator: Option<Person>,
     pub source: IpAddr,
     pub digest: RequestDigest,
     pub request: ParkedRequest,
@@ -183,6 +186,7 @@ async fn create(
         agent_id: parking.agent.id,
         agent: parking.agent.name.clone(),
         owners: parking.agent.owners.clone(),
+        initiator: parking.initiator,
         source: parking.source.to_string(),
         request: parking.request,
         grounds: parking.grounds,
@@ -205,6 +209,7 @@ async fn create(
         "digest": record.digest,
         "agent_id": record.agent_id,
         "owners": record.owners,
+        "initiator": record.initiator,
         "source": record.source,
         "method": columns.method,
         "url": columns.url,

@@ -110,6 +110,8 @@ impl Store {
                     .execute(&mut tx.conn)
                     .await?;
                     sqlx::query("DELETE FROM login_links WHERE expires_at <= ?").bind(now).execute(&mut tx.conn).await?;
+                    sqlx::query("DELETE FROM logins WHERE expires_at <= ?").bind(now).execute(&mut tx.conn).await?;
+                    sqlx::query("DELETE FROM tickets WHERE expires_at <= ?").bind(now).execute(&mut tx.conn).await?;
                     sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now).execute(&mut tx.conn).await?;
                     Ok(())
                 })

@@ -1,9 +1,9 @@
-//! Local reviewer accounts as rows, with their tokens, login links and sessions, all by hash.
+//! Local reviewer accounts as rows, with their tokens and login links, by hash.
 
 use super::agents::check_name;
 use super::release::HOLDPOINT;
-use super::{Store, StoreError, secret_hash, time};
-use crate::approval::Reviewer;
+use super::{Store, StoreError, secret_hash, sessions, time};
+use crate::approval::{Login, LoginBy, Reviewer};
 use crate::audit::EventKind;
 use crate::person::Person;
 use jiff::Timestamp;
@@ -19,16 +19,6 @@ pub struct Account {
     pub groups: Vec<String>,
     pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
-}
-
-/// A session as stored.
-#[derive(Debug)]
-pub(crate) struct SessionRow {
-    pub(crate) reviewer: Reviewer,
-    pub(crate) csrf: String,
-    pub(crate) expires_at: Timestamp,
-    /// Used so long ago that the use should be noted.
-    pub(crate) stale: bool,
 }
 
 impl Store {
@@ -103,12 +93,16 @@ impl Store {
                     .fetch_optional(&mut tx.conn)
                     .await?;
                     let Some(id) = id else { return Ok(false) };
-                    for statement in [
-                        "DELETE FROM reviewer_tokens WHERE reviewer = ?",
-                        "DELETE FROM login_links WHERE reviewer = ?",
-                        "DELETE FROM sessions WHERE reviewer = ?",
-                    ] {
+                    for statement in
+                        ["DELETE FROM reviewer_tokens WHERE reviewer = ?", "DELETE FROM login_links WHERE reviewer = ?"]
+                    {
                         sqlx::query(statement).bind(id).execute(&mut tx.conn).await?;
+                    }
+                    for statement in ["DELETE FROM sessions WHERE person = ?", "DELETE FROM accounts WHERE person = ?"] {
+                        sqlx::query(statement)
+                            .bind(Person::local(&name).to_string())
+                            .execute(&mut tx.conn)
+                            .await?;
                     }
                     tx.record(EventKind::ReviewerRevoked, HOLDPOINT.to_owned(), Some(&name), json!({})).await?;
                     Ok(true)
@@ -175,105 +169,41 @@ impl Store {
                     let Some((id, _)) = found.filter(|(_, expires_at)| *expires_at > now) else {
                         return Ok(false);
                     };
-                    sqlx::query(
-                        "INSERT INTO sessions (hash, reviewer, seen_at, expires_at) VALUES (?, ?, ?, ?)",
-                    )
-                    .bind(session)
-                    .bind(id)
-                    .bind(now)
-                    .bind(super::park::later(tx.now, life).as_millisecond())
-                    .execute(&mut tx.conn)
-                    .await?;
                     let name: String = sqlx::query_scalar("SELECT name FROM reviewers WHERE id = ?")
                         .bind(id)
                         .fetch_one(&mut tx.conn)
                         .await?;
-                    let actor = format!("person:{}", Person::local(&name));
-                    tx.record(EventKind::ReviewerLogin, actor, Some(&name), json!({ "by": "link" })).await?;
+                    let login = Login { by: LoginBy::Link, at: Some(tx.now), ..Login::default() };
+                    sessions::begin(tx, &Person::local(&name), &login, None, session, life).await?;
                     Ok(true)
                 })
             })
             .await
     }
-
-    pub(crate) async fn session(
-        &self,
-        cookie: &str,
-        idle: Duration,
-        note_after: Duration,
-    ) -> Result<Option<SessionRow>, StoreError> {
-        let hash = secret_hash(cookie);
-        let row: Option<(String, String, i64, i64, i64)> = sqlx::query_as(
-            "SELECT r.name, r.groups, s.seen_at, s.expires_at, CAST(round(unixepoch('subsec') * 1000) AS INTEGER)
-             FROM sessions s JOIN reviewers r ON r.id = s.reviewer WHERE s.hash = ? AND r.revoked_at IS NULL",
-        )
-        .bind(&hash)
-        .fetch_optional(&self.readers)
-        .await?;
-        let Some((name, groups, seen_at, expires_at, now)) = row else { return Ok(None) };
-        let unused = Duration::from_millis(u64::try_from(now - seen_at).unwrap_or_default());
-        if now >= expires_at || unused >= idle {
-            return Ok(None);
-        }
-        Ok(Some(SessionRow {
-            reviewer: reviewer(name, &groups)?,
-            csrf: self.keys.form_token(&hash),
-            expires_at: time(expires_at)?,
-            stale: unused >= note_after,
-        }))
-    }
-
-    pub(crate) async fn note_session(&self, cookie: &str) -> Result<(), StoreError> {
-        let hash = secret_hash(cookie);
-        self.queue
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("UPDATE sessions SET seen_at = ? WHERE hash = ?")
-                        .bind(tx.now.as_millisecond())
-                        .bind(hash)
-                        .execute(&mut tx.conn)
-                        .await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    pub(crate) async fn end_session(&self, cookie: &str) -> Result<(), StoreError> {
-        let hash = secret_hash(cookie);
-        self.queue
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("DELETE FROM sessions WHERE hash = ?")
-                        .bind(hash)
-                        .execute(&mut tx.conn)
-                        .await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
 }
 
-/// The reviewer as of now: of a local account what stands in the table, whatever the caller believes.
-/// `None`: there is no such account any more.
-pub(super) async fn current(
+/// The groups of an account; `None`: there is none.
+pub(super) async fn groups(
     conn: &mut SqliteConnection,
-    claimed: &Reviewer,
-) -> Result<Option<Reviewer>, StoreError> {
-    if !claimed.person.is_local() {
-        return Ok(Some(claimed.clone()));
-    }
+    name: &str,
+) -> Result<Option<BTreeSet<String>>, StoreError> {
     let groups: Option<String> =
         sqlx::query_scalar("SELECT groups FROM reviewers WHERE name = ? AND revoked_at IS NULL")
-            .bind(&claimed.person.subject)
+            .bind(name)
             .fetch_optional(conn)
             .await?;
-    groups.map(|groups| reviewer(claimed.person.subject.clone(), &groups)).transpose()
+    groups.map(|groups| parse_groups(name, &groups)).transpose()
 }
 
 fn reviewer(name: String, groups: &str) -> Result<Reviewer, StoreError> {
-    Ok(Reviewer { person: Person::local(&name), groups: parse_groups(&name, groups)?, display: name })
+    Ok(Reviewer {
+        person: Person::local(&name),
+        key: None,
+        groups: parse_groups(&name, groups)?,
+        groups_at: None,
+        display: name,
+        login: Login::default(),
+    })
 }
 
 fn parse_groups(name: &str, groups: &str) -> Result<BTreeSet<String>, StoreError> {

@@ -1,13 +1,14 @@
 //! A database that cannot be written: full, read-only, broken in the middle of a job.
 
-use super::{Ballot, ParkResult, Parking, Settings, Store, StoreError, Terms, audit};
+use super::{Ballot, ParkResult, Parking, Profile, Settings, Store, StoreError, Terms, VoteTerms, audit};
 use crate::agent::{Agent, LOCAL_AGENT};
-use crate::approval::{Channel, Choice, Reviewer, Vote};
+use crate::approval::{Channel, Choice, Login, Reviewer, Vote};
 use crate::audit::EventKind;
 use crate::digest::{RequestDigest, sha256_hex};
 use crate::hold::{AgentWords, HoldId, HoldState, ParkedRequest};
 use crate::person::Person;
 use crate::ruling::{Grounds, ReviewPolicy, Risk};
+use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -32,6 +33,7 @@ fn parking(body: &str) -> Parking {
             owners: Vec::new(),
             labels: BTreeMap::new(),
         }),
+        initiator: None,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         digest: RequestDigest(digest),
         request: ParkedRequest {
@@ -48,6 +50,7 @@ fn parking(body: &str) -> Parking {
             rule: "test/post".to_owned(),
             why: String::new(),
             risk: Risk::Low,
+            tags: Vec::new(),
             matched: Vec::new(),
             review: ReviewPolicy::default(),
             summary: String::new(),
@@ -67,12 +70,26 @@ async fn park(store: &Store, body: &str) -> Result<HoldId, StoreError> {
 async fn approve(store: &Store, id: &HoldId, reason: String) -> Result<Ballot, StoreError> {
     let digest = store.hold(id).await.unwrap().unwrap().digest;
     let vote = Vote { digest, choice: Choice::Approve, reason: Some(reason), channel: Channel::Cli };
-    let reviewer = Reviewer {
-        person: Person { issuer: "https://idp.example".to_owned(), subject: "bob".to_owned() },
+    let person = Person { issuer: "https://idp.example".to_owned(), subject: "bob".to_owned() };
+    let profile = Profile {
+        person: person.clone(),
+        key: None,
         display: "Bob".to_owned(),
+        email: None,
         groups: std::collections::BTreeSet::default(),
+        groups_at: Timestamp::now(),
     };
-    store.vote(id, &reviewer, vote, true, Duration::from_hours(1)).await
+    assert!(store.know(profile).await?);
+    let reviewer = Reviewer {
+        person,
+        key: None,
+        display: String::new(),
+        groups: std::collections::BTreeSet::default(),
+        groups_at: None,
+        login: Login::default(),
+    };
+    let terms = VoteTerms { solo: true, approval_life: Duration::from_hours(1), charter: Arc::default() };
+    store.vote(id, &reviewer, vote, terms).await
 }
 
 /// Runs a statement on the connection that writes.

@@ -4,10 +4,12 @@ use super::key::Keys;
 use super::park::later;
 use super::release::{HOLDPOINT, end};
 use super::writer::Tx;
-use super::{Store, StoreError, holds, reviewers};
-use crate::approval::{Choice, Refusal, Reviewer, Tally, Vote, judge};
+use super::holds::Concerned;
+use super::{Store, StoreError, holds, people};
+use crate::approval::{Charter, Choice, Refusal, Reviewer, Tally, Vote, judge};
 use crate::audit::EventKind;
 use crate::hold::{Hold, HoldId, HoldState, VoteRecord};
+use crate::ruling::Assurance;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +23,27 @@ pub(crate) enum Ballot {
     NoSuchHold,
 }
 
+/// By what votes are judged, besides what the database says.
+#[derive(Debug, Clone)]
+pub(crate) struct VoteTerms {
+    pub(crate) solo: bool,
+    pub(crate) approval_life: Duration,
+    pub(crate) charter: Arc<Charter>,
+}
+
 impl Store {
     pub(crate) async fn vote(
         &self,
         id: &HoldId,
         reviewer: &Reviewer,
         vote: Vote,
-        solo_now: bool,
-        approval_life: Duration,
+        terms: VoteTerms,
     ) -> Result<Ballot, StoreError> {
         let keys = Arc::clone(&self.keys);
         let (id, reviewer) = (id.clone(), reviewer.clone());
         self.queue
             .write(move |tx| {
-                Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, solo_now, approval_life).await })
+                Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, terms).await })
             })
             .await
     }
@@ -46,21 +55,21 @@ async fn cast(
     id: &HoldId,
     reviewer: Reviewer,
     vote: Vote,
-    solo_now: bool,
-    approval_life: Duration,
+    terms: VoteTerms,
 ) -> Result<Ballot, StoreError> {
     let Some((seq, mut hold)) = holds::load(&mut tx.conn, keys, id).await? else {
         return Ok(Ballot::NoSuchHold);
     };
-    let Some(reviewer) = reviewers::current(&mut tx.conn, &reviewer).await? else {
+    let Some(reviewer) = people::current(&mut tx.conn, &reviewer).await? else {
         return refuse(tx, &hold, &reviewer, &vote, Refusal::NotAReviewer).await;
     };
     let voted = hold.votes.iter().any(|v| v.person == reviewer.person && v.vote == vote.choice);
     if voted && vote.digest == hold.digest {
         return Ok(Ballot::Recorded(Box::new(hold)));
     }
-    let owners = holds::owners(&mut tx.conn, hold.agent_id).await?;
-    let tally = match judge(&hold, &owners, solo_now, &reviewer, &vote, tx.now) {
+    let concerned = Concerned::of(&mut tx.conn, &hold).await?;
+    let law = concerned.law(terms.solo, &terms.charter);
+    let tally = match judge(&hold, &law, &reviewer, &vote, tx.now) {
         Ok(tally) => tally,
         Err(refusal) => {
             if refusal == Refusal::Expired {
@@ -73,8 +82,9 @@ async fn cast(
         // Nobody approves what is no longer what was parked.
         holds::body(&mut tx.conn, keys, seq, &hold).await?;
     }
-    record(tx, seq, &mut hold, &reviewer, vote, &tally).await?;
-    decide(tx, &mut hold, &tally, approval_life).await?;
+    let assurance = terms.charter.step_up.assurance(&reviewer.login, tx.now);
+    record(tx, seq, &mut hold, &reviewer, assurance, vote, &tally).await?;
+    decide(tx, &mut hold, &tally, terms.approval_life).await?;
     Ok(Ballot::Recorded(Box::new(hold)))
 }
 
@@ -90,6 +100,7 @@ async fn refuse(
         "vote": vote.choice,
         "channel": vote.channel,
         "groups": reviewer.groups,
+        "login": reviewer.login,
         "why": refusal.to_string(),
     });
     let actor = format!("person:{}", reviewer.person);
@@ -102,13 +113,15 @@ async fn record(
     seq: i64,
     hold: &mut Hold,
     reviewer: &Reviewer,
+    assurance: Assurance,
     vote: Vote,
     tally: &Tally,
 ) -> Result<(), StoreError> {
     let missing = if let Tally::Open { missing } = tally { *missing } else { 0 };
     let channel = json!(vote.channel);
     sqlx::query(
-        "INSERT INTO votes (hold, person, choice, groups, reason, channel, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO votes (hold, person, choice, groups, reason, channel, assurance, account, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(seq)
     .bind(reviewer.person.to_string())
@@ -116,6 +129,8 @@ async fn record(
     .bind(json!(reviewer.groups).to_string())
     .bind(&vote.reason)
     .bind(channel.as_str())
+    .bind(assurance.as_str())
+    .bind(&reviewer.login.account)
     .bind(tx.now.as_millisecond())
     .execute(&mut tx.conn)
     .await?;
@@ -125,6 +140,8 @@ async fn record(
         "reason": vote.reason,
         "channel": vote.channel,
         "groups": reviewer.groups,
+        "login": reviewer.login,
+        "assurance": assurance,
         "missing": missing,
         "solo": hold.solo,
     });
@@ -136,6 +153,8 @@ async fn record(
         vote: vote.choice,
         reason: vote.reason,
         channel: vote.channel,
+        assurance,
+        account: reviewer.login.account.clone(),
         at: tx.now,
     });
     Ok(())

@@ -265,7 +265,8 @@ impl Ask {
         Parking {
             digest: request_digest(agent.id, &head, "", &self.body),
             agent: Arc::new(agent),
-            source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
+            initiator: None,
+        source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
             request: ParkedRequest {
                 method: self.method.to_owned(),
                 url: head.url(),
@@ -280,7 +281,8 @@ impl Ask {
                 rule: self.rule,
                 why: self.why,
                 risk: self.risk,
-                matched: self.matched.into_iter().map(matched).collect(),
+                tags: Vec::new(),
+            matched: self.matched.into_iter().map(matched).collect(),
                 review: self.review,
                 summary: self.summary,
                 ruleset: "0".repeat(64),

@@ -120,6 +120,7 @@ pub(crate) fn parking(agent: &Known, body: &str, review: ReviewPolicy) -> Parkin
     digest.copy_from_slice(&sha256_hex(text.as_bytes()).as_bytes()[..32]);
     Parking {
         agent: Arc::clone(&agent.agent),
+        initiator: None,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         digest: RequestDigest(digest),
         request: ParkedRequest {
@@ -136,6 +137,7 @@ pub(crate) fn parking(agent: &Known, body: &str, review: ReviewPolicy) -> Parkin
             rule: "test/post".to_owned(),
             why: "It writes.".to_owned(),
             risk: Risk::Medium,
+            tags: Vec::new(),
             matched: Vec::new(),
             review,
             summary: "Post a thing".to_owned(),

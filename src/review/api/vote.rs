@@ -79,6 +79,9 @@ async fn refused(refusal: &Refusal, hold: &Hold, face: &Face, caller: &Caller) -
         Refusal::OwnAgent => "own-agent",
         Refusal::NotInGroup(_) => "not-in-group",
         Refusal::NotAReviewer => "not-a-reviewer",
+        Refusal::OutsideRole => "outside-role",
+        Refusal::StaleGroups => "stale-groups",
+        Refusal::StepUp => "step-up",
     };
     let mut problem = Problem::new(status(refusal), word).detail(refusal.to_string());
     if status(refusal) == StatusCode::CONFLICT {

@@ -318,6 +318,8 @@ impl Voted {
                 Channel::Web => "on this page",
                 Channel::Api => "by the API",
                 Channel::Cli => "on the command line",
+                Channel::Slack => "in Slack",
+                Channel::Teams => "in Teams",
             },
             at: Moment::of(vote.at, now),
         }

@@ -97,7 +97,12 @@ pub(in crate::review) fn status(refusal: &Refusal) -> StatusCode {
         Refusal::StaleDigest | Refusal::NotPending(_) | Refusal::Expired | Refusal::AlreadyVoted => {
             StatusCode::CONFLICT
         }
-        Refusal::OwnAgent | Refusal::NotInGroup(_) | Refusal::NotAReviewer => StatusCode::FORBIDDEN,
+        Refusal::OwnAgent
+        | Refusal::NotInGroup(_)
+        | Refusal::NotAReviewer
+        | Refusal::OutsideRole
+        | Refusal::StaleGroups
+        | Refusal::StepUp => StatusCode::FORBIDDEN,
     }
 }
 
