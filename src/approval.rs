@@ -477,7 +477,13 @@ mod tests {
     }
 
     /// Judged without roles, keys or step-up.
-    fn judged(hold: &Hold, owners: &[Person], solo: bool, by: &Reviewer, vote: &Vote) -> Result<Tally, Refusal> {
+    fn judged(
+        hold: &Hold,
+        owners: &[Person],
+        solo: bool,
+        by: &Reviewer,
+        vote: &Vote,
+    ) -> Result<Tally, Refusal> {
         let (keys, charter) = (BTreeMap::new(), Charter::default());
         let law = Law { owners_now: owners, solo, keys: &keys, charter: &charter };
         judge(hold, &law, by, vote, NOW)
@@ -659,7 +665,8 @@ mod tests {
         let parked = hold(&["alice"], false, review);
         let keys = BTreeMap::new();
         let mut charter = Charter::default();
-        charter.step_up = StepUp { max_age: Duration::from_secs(60), acr: vec!["phr".to_owned()], local: false };
+        charter.step_up =
+            StepUp { max_age: Duration::from_secs(60), acr: vec!["phr".to_owned()], local: false };
         let login = |by, at, acr: Option<&str>| Login {
             by,
             at: Some(Timestamp::constant(at, 0)),

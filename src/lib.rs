@@ -6,10 +6,10 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
-//! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] |
-//! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] |
-//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`ledger`] [`traffic`] |
-//! | 4 faces, which never import each other | [`proxy`] [`review`] |
+//! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] |
+//! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] [`outbound`] |
+//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`outbox`] [`ledger`] [`traffic`] |
+//! | 4 faces, which never import each other | [`proxy`] [`review`] [`notify`] |
 //! | 5 assembly | [`config`] [`telemetry`] [`server`] [`cli`] |
 
 pub mod agent;
@@ -17,6 +17,8 @@ pub mod agents;
 pub mod approval;
 pub mod audit;
 pub mod authority;
+pub mod card;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -25,6 +27,10 @@ pub mod digest;
 pub mod hold;
 pub mod ledger;
 pub mod metrics;
+pub mod notify;
+pub mod outbound;
+pub mod outbox;
+pub mod outline;
 pub mod path;
 pub mod person;
 pub mod proxy;

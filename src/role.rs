@@ -120,7 +120,10 @@ impl Roles {
 
     /// The roles of these groups, for show.
     pub fn of_groups(&self, groups: &BTreeSet<String>) -> Vec<Role> {
-        [Role::Reviewer, Role::Auditor, Role::Admin].into_iter().filter(|role| self.has(*role, groups)).collect()
+        [Role::Reviewer, Role::Auditor, Role::Admin]
+            .into_iter()
+            .filter(|role| self.has(*role, groups))
+            .collect()
     }
 }
 
@@ -148,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_role_reaches_as_far_as_its_scope() {
-        let scope = Scope { rules: names(&["stripe/*"]), tags: names(&["money-out"]), agents: names(&["pay-*"]) };
+        let scope =
+            Scope { rules: names(&["stripe/*"]), tags: names(&["money-out"]), agents: names(&["pay-*"]) };
         let roles = Roles::of(vec![
             RoleGrant { group: "finance".into(), role: Role::Reviewer, scope },
             RoleGrant { group: "audit".into(), role: Role::Auditor, scope: Scope::default() },

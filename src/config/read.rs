@@ -4,6 +4,7 @@ use super::KEYS;
 use super::problem::{Problems, Source};
 use super::tree::{self, Node, Value};
 use crate::units;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -269,6 +270,67 @@ impl Field {
             })
             .collect();
         read.into_iter().collect()
+    }
+}
+
+/// The entries of a map whose keys are known, while they are taken.
+#[derive(Debug)]
+pub(super) struct Entries<'n> {
+    found: Vec<(&'n str, &'n Node)>,
+}
+
+impl<'n> Entries<'n> {
+    pub(super) fn take(&mut self, name: &str) -> Option<&'n Node> {
+        let at = self.found.iter().position(|(found, _)| *found == name)?;
+        Some(self.found.swap_remove(at).1).filter(|node| node.value != Value::Null)
+    }
+}
+
+impl Field {
+    /// A map with these keys, of which every one is optional to this function. Unknown keys are noted.
+    pub(super) fn object<'n>(&mut self, node: &'n Node, keys: &[&str]) -> Option<Entries<'n>> {
+        let Value::Map(entries) = &node.value else {
+            return self.wrong(node, &format!("a map of {}", keys.join(", ")));
+        };
+        let mut found = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let Value::Text(name) = &key.value else { return self.wrong(key, "a text") };
+            if keys.contains(&name.as_str()) {
+                found.push((name.as_str(), value));
+                continue;
+            }
+            let help = nearest(name, keys.iter().map(|key| (*key).to_owned()))
+                .map(|near| format!("did you mean `{near}`?"))
+                .or_else(|| Some(format!("known are: {}", keys.join(", "))));
+            let title = format!("unknown key `{name}` in `{}`", self.key);
+            self.problems.push(key.source, &key.span, title, "no key has this name".to_owned(), help);
+        }
+        Some(Entries { found })
+    }
+
+    /// A text, not empty.
+    pub(super) fn text(&mut self, node: &Node) -> Option<String> {
+        self.parsed(node, "a text", |text| (!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    /// A secret: the text itself (better as a variable), or `{ file: PATH }`, whose content it is.
+    pub(super) fn secret(&mut self, node: &Node, base: &Path) -> Option<SecretString> {
+        let Value::Map(_) = &node.value else { return self.text(node).map(SecretString::from) };
+        let mut entries = self.object(node, &["file"])?;
+        let Some(file) = entries.take("file") else { return self.wrong(node, "a text, or `{ file: PATH }`") };
+        let path = self.path(file, base)?;
+        match std::fs::read_to_string(&path) {
+            Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim().to_owned())),
+            Ok(_) => self.wrong(file, "a file with the secret in it; this one is empty"),
+            Err(error) => self.wrong(file, &format!("a file that can be read ({error})")),
+        }
+    }
+
+    /// A URL that Holdpoint may call: https, or plain to this machine.
+    pub(super) fn remote(&mut self, node: &Node) -> Option<url::Url> {
+        self.parsed(node, "a URL with https (plain http is for this machine only)", |text| {
+            url::Url::parse(text).ok().filter(crate::outbound::is_safe)
+        })
     }
 }
 

@@ -15,8 +15,10 @@ pub use seats::Waiter;
 use crate::agent::Agent;
 use crate::approval::{Charter, Choice, Refusal, Reviewer, Vote, judge};
 use crate::audit;
+use crate::card::{self, Card};
 use crate::hold::{Hold, HoldId};
 use crate::metrics::Metrics;
+use crate::person::Person;
 use crate::store::{Ballot, Finished, ParkResult, Store, StoreError, Terms, VoteTerms};
 use jiff::Timestamp;
 use seats::Seats;
@@ -370,6 +372,24 @@ impl Desk {
         let law = concerned.law(self.settings.solo, &self.settings.charter);
         judge(hold, &law, &reviewer, &vote, now)?;
         Ok(())
+    }
+
+    /// A hold as a card, with the body for it to show; `None`: there is no such hold.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn card(&self, id: &HoldId) -> Result<Option<(Hold, Card)>, StoreError> {
+        let Some(hold) = self.store.hold_whole(id).await? else { return Ok(None) };
+        let History { approved, denied, expired, by_this_agent, .. } = self.store.history(&hold).await?;
+        let concerned = self.store.concerned(&hold).await?;
+        let people =
+            hold.owners.iter().chain(&hold.initiator).chain(hold.votes.iter().map(|vote| &vote.person));
+        let names = self.store.names(&people.collect::<Vec<_>>()).await?;
+        let name = |person: &Person| names.get(person).cloned().unwrap_or_else(|| person.subject.clone());
+        let law = concerned.law(self.settings.solo, &self.settings.charter);
+        let past = card::Past { approved, denied, expired, by_this_agent };
+        let card = Card::of(&hold, &law, past, name);
+        Ok(Some((hold, card)))
     }
 
     /// Live connections that wait with this hold in this process, and the end of the longest patience.

@@ -75,7 +75,15 @@ pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply
         body_sha256: sha256_hex(body),
     };
     let agent = Arc::clone(&link.known.agent);
-    let parking = Parking { agent, initiator: link.known.initiator.clone(), source: link.source, digest, request, grounds, words };
+    let parking = Parking {
+        agent,
+        initiator: link.known.initiator.clone(),
+        source: link.source,
+        digest,
+        request,
+        grounds,
+        words,
+    };
     let waiter = match services.desk.park(parking).await.map_err(|e| (unparked(&e), None))? {
         Parked::Waiting(waiter) => waiter,
         Parked::Released(release) => return Ok(release),

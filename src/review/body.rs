@@ -1,9 +1,9 @@
 //! A held body, in every form that helps to read it.
 
-use super::outline::Outline;
 use super::shown::Shown;
 use crate::decode::{self, Body, Decoded, Limits};
 use crate::hold::{ParkedRequest, ShownField};
+use crate::outline::Outline;
 use crate::ruling::MatchedField;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::BTreeSet;

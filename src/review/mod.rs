@@ -10,7 +10,6 @@ mod card;
 mod guard;
 mod login;
 mod moment;
-mod outline;
 mod pages;
 mod probes;
 mod problem;

@@ -59,11 +59,12 @@ impl Store {
     }
 
     pub(crate) async fn accounts_of(&self, person: &Person) -> Result<Vec<LinkedAccount>, StoreError> {
-        let rows: Vec<(String, String, String, i64)> =
-            sqlx::query_as("SELECT account, person, how, linked_at FROM accounts WHERE person = ? ORDER BY account")
-                .bind(person.to_string())
-                .fetch_all(&self.readers)
-                .await?;
+        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+            "SELECT account, person, how, linked_at FROM accounts WHERE person = ? ORDER BY account",
+        )
+        .bind(person.to_string())
+        .fetch_all(&self.readers)
+        .await?;
         rows.into_iter()
             .map(|(account, person, how, linked_at)| {
                 Ok(LinkedAccount { account, person: parse(&person)?, how, linked_at: time(linked_at)? })
@@ -72,7 +73,12 @@ impl Store {
     }
 
     /// Links an account that the identity provider or an address tells of. One that is linked stays as it is.
-    pub(crate) async fn link_account(&self, account: &str, person: &Person, how: LinkedBy) -> Result<(), StoreError> {
+    pub(crate) async fn link_account(
+        &self,
+        account: &str,
+        person: &Person,
+        how: LinkedBy,
+    ) -> Result<(), StoreError> {
         let (account, person) = (account.to_owned(), person.to_string());
         self.queue
             .write(move |tx| {
@@ -128,14 +134,19 @@ impl Store {
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM tickets WHERE account = ?").bind(&account).execute(&mut tx.conn).await?;
-                    sqlx::query("INSERT INTO tickets (hash, account, display, expires_at) VALUES (?, ?, ?, ?)")
-                        .bind(hash)
-                        .bind(account)
-                        .bind(display)
-                        .bind(later(tx.now, life).as_millisecond())
+                    sqlx::query("DELETE FROM tickets WHERE account = ?")
+                        .bind(&account)
                         .execute(&mut tx.conn)
                         .await?;
+                    sqlx::query(
+                        "INSERT INTO tickets (hash, account, display, expires_at) VALUES (?, ?, ?, ?)",
+                    )
+                    .bind(hash)
+                    .bind(account)
+                    .bind(display)
+                    .bind(later(tx.now, life).as_millisecond())
+                    .execute(&mut tx.conn)
+                    .await?;
                     Ok(())
                 })
             })
@@ -156,7 +167,11 @@ impl Store {
 
     /// Spends a ticket: its account is this person's from now on, whoever's it was. `None`: unknown, spent or
     /// too old.
-    pub(crate) async fn spend_ticket(&self, secret: &str, person: &Person) -> Result<Option<Ticketed>, StoreError> {
+    pub(crate) async fn spend_ticket(
+        &self,
+        secret: &str,
+        person: &Person,
+    ) -> Result<Option<Ticketed>, StoreError> {
         let (hash, person) = (secret_hash(secret), person.to_string());
         self.queue
             .write(move |tx| {
@@ -168,7 +183,8 @@ impl Store {
                     .fetch_optional(&mut tx.conn)
                     .await?;
                     let now = tx.now.as_millisecond();
-                    let Some((account, display, _)) = found.filter(|(_, _, expires_at)| *expires_at > now) else {
+                    let Some((account, display, _)) = found.filter(|(_, _, expires_at)| *expires_at > now)
+                    else {
                         return Ok(None);
                     };
                     sqlx::query(
@@ -181,7 +197,8 @@ impl Store {
                     .execute(&mut tx.conn)
                     .await?;
                     let detail = json!({ "person": person, "how": "login" });
-                    tx.record(EventKind::AccountLinked, format!("person:{person}"), Some(&account), detail).await?;
+                    tx.record(EventKind::AccountLinked, format!("person:{person}"), Some(&account), detail)
+                        .await?;
                     Ok(Some(Ticketed { account, display }))
                 })
             })

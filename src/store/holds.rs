@@ -318,6 +318,11 @@ impl Store {
         Ok(history)
     }
 
+    /// Who is concerned by a hold now.
+    pub(crate) async fn concerned(&self, hold: &Hold) -> Result<Concerned, StoreError> {
+        Concerned::of(&mut *self.readers.acquire().await?, hold).await
+    }
+
     /// What a vote would be judged by now: the bench, the reviewer as stored, and the time.
     pub(crate) async fn bench(
         &self,
@@ -347,7 +352,8 @@ impl Concerned {
     pub(super) async fn of(conn: &mut SqliteConnection, hold: &Hold) -> Result<Self, StoreError> {
         let owners = owners(conn, hold.agent_id).await?;
         let voters = hold.votes.iter().map(|vote| &vote.person);
-        let all: Vec<&Person> = owners.iter().chain(&hold.owners).chain(&hold.initiator).chain(voters).collect();
+        let all: Vec<&Person> =
+            owners.iter().chain(&hold.owners).chain(&hold.initiator).chain(voters).collect();
         let keys = super::people::keys(conn, &all).await?;
         Ok(Self { owners, keys })
     }

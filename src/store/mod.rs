@@ -7,6 +7,7 @@
 mod accounts;
 mod agents;
 mod audit;
+mod cards;
 mod holds;
 mod inspect;
 mod key;
@@ -25,6 +26,7 @@ pub use accounts::{LinkedAccount, LinkedBy, Ticketed};
 pub use agents::Enrolled;
 pub(crate) use agents::{Credential, Enrolling};
 pub use audit::{Filter as LedgerFilter, Verified};
+pub use cards::CardRow;
 pub use holds::{Filter, History, Past};
 pub use inspect::{Inspection, inspect};
 pub use park::Parking;

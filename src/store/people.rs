@@ -63,6 +63,17 @@ impl Store {
         stored.into_iter().map(KnownPerson::try_from).collect()
     }
 
+    /// Display names, of those of these people who have one.
+    pub(crate) async fn names(&self, people: &[&Person]) -> Result<BTreeMap<Person, String>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT person, display FROM people WHERE person IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json!(people).to_string())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(|(person, display)| Ok((parse(&person)?, display))).collect()
+    }
+
     /// The person as a reviewer now, by whatever login they came. `None`: unknown, or revoked.
     pub(crate) async fn reviewer(&self, claimed: &Reviewer) -> Result<Option<Reviewer>, StoreError> {
         current(&mut *self.readers.acquire().await?, claimed).await
@@ -88,18 +99,23 @@ impl Store {
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
-                    let revoked = sqlx::query("UPDATE people SET revoked_at = ? WHERE person = ? AND revoked_at IS NULL")
-                        .bind(tx.now.as_millisecond())
-                        .bind(&text)
-                        .execute(&mut tx.conn)
-                        .await?;
+                    let revoked = sqlx::query(
+                        "UPDATE people SET revoked_at = ? WHERE person = ? AND revoked_at IS NULL",
+                    )
+                    .bind(tx.now.as_millisecond())
+                    .bind(&text)
+                    .execute(&mut tx.conn)
+                    .await?;
                     if revoked.rows_affected() == 0 {
                         return Ok(false);
                     }
-                    for statement in ["DELETE FROM sessions WHERE person = ?", "DELETE FROM accounts WHERE person = ?"] {
+                    for statement in
+                        ["DELETE FROM sessions WHERE person = ?", "DELETE FROM accounts WHERE person = ?"]
+                    {
                         sqlx::query(statement).bind(&text).execute(&mut tx.conn).await?;
                     }
-                    tx.record(EventKind::ReviewerRevoked, HOLDPOINT.to_owned(), Some(&text), json!({})).await?;
+                    tx.record(EventKind::ReviewerRevoked, HOLDPOINT.to_owned(), Some(&text), json!({}))
+                        .await?;
                     Ok(true)
                 })
             })
@@ -147,10 +163,11 @@ pub(super) async fn current(
             login: claimed.login.clone(),
         }));
     }
-    let stored: Option<Stored> = sqlx::query_as("SELECT * FROM people WHERE person = ? AND revoked_at IS NULL")
-        .bind(claimed.person.to_string())
-        .fetch_optional(conn)
-        .await?;
+    let stored: Option<Stored> =
+        sqlx::query_as("SELECT * FROM people WHERE person = ? AND revoked_at IS NULL")
+            .bind(claimed.person.to_string())
+            .fetch_optional(conn)
+            .await?;
     let Some(mut stored) = stored else { return Ok(None) };
     let key = stored.key.take();
     let known = KnownPerson::try_from(stored)?;

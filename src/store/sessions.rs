@@ -44,7 +44,10 @@ impl Store {
                         return Ok(false);
                     }
                     if let Some(old) = instead {
-                        sqlx::query("DELETE FROM sessions WHERE hash = ?").bind(old).execute(&mut tx.conn).await?;
+                        sqlx::query("DELETE FROM sessions WHERE hash = ?")
+                            .bind(old)
+                            .execute(&mut tx.conn)
+                            .await?;
                     }
                     begin(tx, &profile.person, &login, sid.as_deref(), session, life).await?;
                     Ok(true)
@@ -123,7 +126,11 @@ impl Store {
 
     /// Ends what the provider has ended: the sessions of its `sid`, or, without one, all of the person.
     /// Returns how many.
-    pub(crate) async fn end_sessions(&self, person: Option<&Person>, sid: Option<&str>) -> Result<u64, StoreError> {
+    pub(crate) async fn end_sessions(
+        &self,
+        person: Option<&Person>,
+        sid: Option<&str>,
+    ) -> Result<u64, StoreError> {
         let (person, sid) = (person.map(Person::to_string), sid.map(str::to_owned));
         self.queue
             .write(move |tx| {
@@ -138,7 +145,8 @@ impl Store {
                     .await?
                     .rows_affected();
                     if ended > 0 {
-                        let actor = person.as_ref().map_or_else(|| "identity".to_owned(), |p| format!("person:{p}"));
+                        let actor =
+                            person.as_ref().map_or_else(|| "identity".to_owned(), |p| format!("person:{p}"));
                         let detail = json!({ "by": "back-channel", "sessions": ended });
                         tx.record(EventKind::ReviewerLogout, actor, person.as_deref(), detail).await?;
                     }
@@ -149,7 +157,12 @@ impl Store {
     }
 
     /// Keeps what a login needs when it comes back from the provider, under its `state`.
-    pub(crate) async fn keep_login(&self, state: &str, plain: &[u8], life: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn keep_login(
+        &self,
+        state: &str,
+        plain: &[u8],
+        life: Duration,
+    ) -> Result<(), StoreError> {
         let hash = secret_hash(state);
         let sealed = self.keys.seal(LOGINS, Part::Login, plain)?;
         self.queue
@@ -198,15 +211,17 @@ pub(super) async fn begin(
     life: Duration,
 ) -> Result<(), StoreError> {
     let text = person.to_string();
-    sqlx::query("INSERT INTO sessions (hash, person, login, sid, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(session)
-        .bind(&text)
-        .bind(json!(login).to_string())
-        .bind(sid)
-        .bind(tx.now.as_millisecond())
-        .bind(later(tx.now, life).as_millisecond())
-        .execute(&mut tx.conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO sessions (hash, person, login, sid, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(session)
+    .bind(&text)
+    .bind(json!(login).to_string())
+    .bind(sid)
+    .bind(tx.now.as_millisecond())
+    .bind(later(tx.now, life).as_millisecond())
+    .execute(&mut tx.conn)
+    .await?;
     let detail = json!({ "login": login });
     tx.record(EventKind::ReviewerLogin, format!("person:{text}"), Some(&text), detail).await?;
     Ok(())

@@ -1,10 +1,10 @@
 //! Voting: one transaction judges the vote by what it sees, records it, and takes the decision it makes.
 
+use super::holds::Concerned;
 use super::key::Keys;
 use super::park::later;
 use super::release::{HOLDPOINT, end};
 use super::writer::Tx;
-use super::holds::Concerned;
 use super::{Store, StoreError, holds, people};
 use crate::approval::{Charter, Choice, Refusal, Reviewer, Tally, Vote, judge};
 use crate::audit::EventKind;
@@ -42,9 +42,7 @@ impl Store {
         let keys = Arc::clone(&self.keys);
         let (id, reviewer) = (id.clone(), reviewer.clone());
         self.queue
-            .write(move |tx| {
-                Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, terms).await })
-            })
+            .write(move |tx| Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, terms).await }))
             .await
     }
 }

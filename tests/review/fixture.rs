@@ -266,7 +266,7 @@ impl Ask {
             digest: request_digest(agent.id, &head, "", &self.body),
             agent: Arc::new(agent),
             initiator: None,
-        source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
+            source: IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3)),
             request: ParkedRequest {
                 method: self.method.to_owned(),
                 url: head.url(),
@@ -282,7 +282,7 @@ impl Ask {
                 why: self.why,
                 risk: self.risk,
                 tags: Vec::new(),
-            matched: self.matched.into_iter().map(matched).collect(),
+                matched: self.matched.into_iter().map(matched).collect(),
                 review: self.review,
                 summary: self.summary,
                 ruleset: "0".repeat(64),

@@ -124,7 +124,7 @@ async fn a_changed_ledger_and_a_newer_schema_are_found() {
     for tampering in [
         "DROP TRIGGER audit_stays",
         "UPDATE audit SET canonical = replace(canonical, 'started', 'stopped') WHERE seq = 2",
-        "UPDATE _sqlx_migrations SET version = 9999",
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1",
     ] {
         sqlx::query(tampering).execute(&mut conn).await.unwrap();
     }

@@ -9,23 +9,23 @@ use std::collections::BTreeSet;
 
 /// A JSON text as lines.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outline {
-    pub(super) lines: Vec<Line>,
+pub struct Outline {
+    pub lines: Vec<Line>,
     /// Keys that stand twice in one object, as pointers: servers differ on which one counts.
-    pub(super) repeated: Vec<String>,
+    pub repeated: Vec<String>,
 }
 
 /// One line: how deep, its coloured parts, and whether a rule matched here.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) depth: usize,
-    pub(super) parts: Vec<Part>,
-    pub(super) marked: bool,
+pub struct Line {
+    pub depth: usize,
+    pub parts: Vec<Part>,
+    pub marked: bool,
 }
 
 impl Line {
     /// Blanks before the first part.
-    pub(super) fn indent(&self) -> String {
+    pub fn indent(&self) -> String {
         "  ".repeat(self.depth)
     }
 }
@@ -33,15 +33,15 @@ impl Line {
 /// A token in visible characters. `class` is one letter for the style sheet: key, string, number or word,
 /// punctuation.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) class: &'static str,
-    pub(super) text: String,
+pub struct Part {
+    pub class: &'static str,
+    pub text: String,
 }
 
 impl Outline {
     /// Lays out `text`, marking the values at these JSON pointers (RFC 6901) with all that is in them.
     /// `None`: it is not JSON, or nested deeper than is sensible.
-    pub(super) fn of(text: &str, marked: &BTreeSet<&str>) -> Option<Self> {
+    pub fn of(text: &str, marked: &BTreeSet<&str>) -> Option<Self> {
         serde_json::from_str::<IgnoredAny>(text).ok()?;
         let mut writer = Writer::new(marked);
         let mut rest = text;

@@ -1,0 +1,3 @@
+//! The face towards chat services and webhooks: cards out, clicks in.
+//!
+//! A click decides nothing here: it goes to [`crate::chat`], which finds the person and lets the desk judge their vote.
