@@ -46,7 +46,7 @@ impl FromStr for Person {
     type Err = PersonError;
 
     fn from_str(text: &str) -> Result<Self, PersonError> {
-        let (issuer, subject) = text.rsplit_once('|').unwrap_or((LOCAL_ISSUER, text));
+        let (issuer, subject) = text.split_once('|').unwrap_or((LOCAL_ISSUER, text));
         let sound = |part: &str| {
             !part.is_empty()
                 && part.len() <= PART_BYTES_MAX
