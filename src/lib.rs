@@ -6,7 +6,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
-//! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] |
+//! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] [`framing`] |
 //! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] [`outbound`] [`jwt`] |
 //! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`outbox`] [`ledger`] [`traffic`] |
 //! | 4 faces, which never import each other | [`proxy`] [`review`] [`notify`] |
@@ -24,6 +24,7 @@ pub mod config;
 pub mod decode;
 pub mod desk;
 pub mod digest;
+pub mod framing;
 pub mod hold;
 pub mod jwt;
 pub mod ledger;

@@ -4,10 +4,12 @@ use super::destination::Destination;
 use super::exchange::{Link, exchange, upstream_failed_reply};
 use super::pulse::{Pulse, Stream};
 use super::reply::{Dialect, Reply};
+use super::strict::Strict;
 use super::tunnel::{self, Failure};
 use super::{CONNECTION_WINDOW, Gate, Owned, STREAM_WINDOW};
 use crate::agents::Known;
 use crate::authority::{Authority, Host, Scheme};
+use crate::framing::{Framing, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
@@ -142,7 +144,15 @@ async fn read_opening(
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
         match head.parse(buffer) {
-            Ok(httparse::Status::Complete(length)) => return opening(&head, length).map(Some),
+            Ok(httparse::Status::Complete(length)) => {
+                // Other heads are looked at again, with what follows them.
+                if head.method == Some("CONNECT")
+                    && let Step::Refused(refused) = Framing::default().step(buffer)
+                {
+                    return Err(bad(StatusCode::BAD_REQUEST, &refused.to_string()));
+                }
+                return opening(&head, length).map(Some);
+            }
             Ok(httparse::Status::Partial) if buffer.len() > limit => {
                 return Err(bad(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long"));
             }
@@ -308,6 +318,7 @@ where
 {
     let link = Arc::new(link);
     let service_link = Arc::clone(&link);
+    let io = Strict::new(io, Arc::clone(&link.pulse), link.gate.settings.limits.header_bytes);
     let connection = http1::Builder::new()
         .auto_date_header(false)
         .preserve_header_case(true)

@@ -11,6 +11,7 @@ use super::fields;
 use super::parked::{self, Held};
 use super::pulse::Pulse;
 use super::reply::{Dialect, Reply};
+use super::strict;
 use super::upgrade;
 use super::upstream::UpstreamError;
 use crate::agents::Known;
@@ -95,6 +96,7 @@ pub(super) async fn exchange(
         Ok(response) => response,
         Err((reply, dialect)) => answer(&link, reply, &dialect, entered.take()),
     };
+    link.pulse.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
     Ok(response.map(|body| body.with_beat(beat)))
 }
 
@@ -107,6 +109,11 @@ async fn through(
     entered: &mut Option<Entered>,
 ) -> Result<Response<Answer>, Refusal> {
     let plain = |reply| (reply, Dialect::Json);
+
+    // A head that could be read in more than one way never gets here: this one stands in its place.
+    if let Some((status, why)) = strict::refused_by(&parts) {
+        return Err(plain(malformed(status, &why)));
+    }
 
     // `CONNECT` opens a connection to us; within one it would open another, at the origin.
     if parts.method == Method::CONNECT {

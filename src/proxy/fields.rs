@@ -21,6 +21,7 @@ pub(crate) struct Found {
     host: u8,
     content_type: u8,
     content_length: u8,
+    amz_target: u8,
 }
 
 impl Found {
@@ -76,6 +77,7 @@ pub(crate) fn look(headers: &HeaderMap) -> Found {
                 [b'h', b'o', b'l', b'd', b'p', b'o', b'i', b'n', b't', b'-', ..] => found.ours = true,
                 b"keep-alive" | b"proxy-connection" => found.hop_by_hop = true,
                 b"traceparent" => found.trace = true,
+                b"x-amz-target" => found.amz_target = count(name),
                 _ => {}
             }
         }
@@ -88,9 +90,12 @@ pub(crate) fn look(headers: &HeaderMap) -> Found {
 /// # Errors
 /// See [`FieldError`].
 pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, FieldError> {
-    for (times, name) in
-        [(found.host, "Host"), (found.content_type, "Content-Type"), (found.content_length, "Content-Length")]
-    {
+    for (times, name) in [
+        (found.host, "Host"),
+        (found.content_type, "Content-Type"),
+        (found.content_length, "Content-Length"),
+        (found.amz_target, "X-Amz-Target"),
+    ] {
         if times > 1 {
             return Err(FieldError::Repeated(name));
         }
@@ -279,6 +284,8 @@ mod tests {
     #[test]
     fn what_no_client_means_is_refused() {
         assert_eq!(taken(&[("host", "a"), ("host", "b")]).unwrap_err(), FieldError::Repeated("Host"));
+        let targets = [("x-amz-target", "A.Read"), ("x-amz-target", "A.Delete")];
+        assert_eq!(taken(&targets).unwrap_err(), FieldError::Repeated("X-Amz-Target"));
         assert_eq!(taken(&[("connection", "Host")]).unwrap_err(), FieldError::Connection("host"));
         let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
         assert_eq!(taken(&twice).unwrap_err(), FieldError::Coding);

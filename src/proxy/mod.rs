@@ -12,6 +12,7 @@ mod patience;
 mod pulse;
 mod reply;
 mod settings;
+mod strict;
 mod tunnel;
 mod upgrade;
 mod upstream;

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -20,6 +20,17 @@ pub(super) struct Pulse {
     bytes: AtomicU64,
     heads: AtomicU64,
     active: AtomicU32,
+    upgrade: AtomicU8,
+}
+
+/// Whether a connection changes to another protocol (RFC 9110 §7.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    No,
+    /// A request asked for it; what comes behind it is neither HTTP nor not, until it is answered.
+    Asked,
+    /// 101 was answered.
+    Done,
 }
 
 /// An exchange under way; dropping it ends it.
@@ -31,6 +42,25 @@ impl Pulse {
         self.heads.fetch_add(1, Relaxed);
         self.active.fetch_add(1, Relaxed);
         Beat(Arc::clone(self))
+    }
+
+    pub(super) fn upgrade(&self) -> Upgrade {
+        match self.upgrade.load(Relaxed) {
+            0 => Upgrade::No,
+            1 => Upgrade::Asked,
+            _ => Upgrade::Done,
+        }
+    }
+
+    pub(super) fn ask_upgrade(&self) {
+        self.upgrade.store(1, Relaxed);
+    }
+
+    /// What the answer to a request says on it.
+    pub(super) fn answered(&self, switching: bool) {
+        if self.upgrade() == Upgrade::Asked {
+            self.upgrade.store(if switching { 2 } else { 0 }, Relaxed);
+        }
     }
 
     /// Returns when nothing was under way for `idle`, or bytes came in for `header` without becoming a request.

@@ -45,31 +45,67 @@ async fn ambiguous_framing_is_refused() {
     scene.origin.assert_untouched();
 }
 
-/// What RFC 9112 lets a server repair (§2.2, §6.1) leaves repaired, as one request with one framing, and the
-/// connection that it came on ends when two framings were named.
+/// What RFC 9112 lets a server repair (§2.2, §6.1) is refused as well: the next reader may repair it differently.
 #[tokio::test]
-async fn what_may_be_repaired_leaves_with_one_framing() {
+async fn nothing_is_repaired() {
     let scene = Scene::new().await;
     let chunked = "4\r\nbody\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: api.test\r\n\r\n";
     let cases = [
-        (with("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", chunked), true),
-        (with("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", chunked), true),
-        (
-            "POST /echo HTTP/1.1\nHost: api.test\nConnection: close\nContent-Length: 4\n\nbody".to_owned(),
-            false,
-        ),
+        with("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", chunked),
+        with("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", chunked),
+        with("Content-Length: 4\r\nContent-Length: 4\r\n", "body"),
+        "POST /echo HTTP/1.0\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+            .to_owned(),
+        "POST /echo HTTP/1.1\nHost: api.test\nContent-Length: 4\n\nbody".to_owned(),
+        "GET /echo HTTP/1.1\r\nHost: api.test\r\nX: a\nY: b\r\n\r\n".to_owned(),
+        "\r\n\r\nGET /echo HTTP/1.1\r\nHost: api.test\r\n\r\n".to_owned(),
+        "GET /echo http/1.1\r\nHost: api.test\r\n\r\n".to_owned(),
     ];
-    for (n, (bytes, two_framings)) in cases.iter().enumerate() {
-        let mut wire = scene.wire().await;
-        let reply = wire.ask(bytes).await;
-        assert_eq!((reply.status, reply.text().as_str()), (200, "body"), "{bytes}");
-        assert!(wire.rest().await.is_empty(), "the connection ends: {bytes}");
-        let seen = scene.origin.arrived(n + 1).await;
-        assert_eq!(seen.len(), n + 1, "one request, not two: {bytes}");
-        let framings = ["content-length", "transfer-encoding"].map(|name| seen[n].field(name).is_some());
-        assert_eq!(framings, [!two_framings, *two_framings], "{bytes}: {:?}", seen[n].fields);
+    for bytes in &cases {
+        for pieces in [1, 3] {
+            let mut wire = scene.wire().await;
+            for piece in bytes.as_bytes().chunks(bytes.len().div_ceil(pieces)) {
+                let _ = wire.try_send(piece.to_vec()).await;
+            }
+            let reply = wire.reply().await;
+            assert_eq!(reply.status, 400, "{bytes}");
+            assert!(reply.text().contains("Nothing was sent"), "{bytes}: {}", reply.text());
+            assert!(wire.rest().await.is_empty(), "the connection ends: {bytes}");
+        }
     }
-    assert!(scene.origin.taken().iter().all(|bytes| !bytes.windows(8).any(|w| w == b"smuggled")));
+    scene.origin.assert_untouched();
+}
+
+/// The refusal comes in its turn, and what came before it is answered.
+#[tokio::test]
+async fn a_malformed_request_behind_a_sound_one_is_refused_in_its_turn() {
+    let scene = Scene::new().await;
+    let mut wire = scene.wire().await;
+    let first = request("POST", "/echo", "", "one");
+    let second = with("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n");
+    wire.send([first, second, request("GET", "/after", "", "")].concat()).await;
+    assert_eq!((wire.reply().await.text(), wire.reply().await.status), ("one".to_owned(), 400));
+    assert!(wire.rest().await.is_empty());
+    assert_eq!(scene.origin.arrived(1).await.len(), 1);
+}
+
+/// Until 101 was answered, what follows a request to upgrade is another request (and none that was smuggled).
+#[tokio::test]
+async fn what_follows_a_refused_upgrade_is_judged() {
+    let scene = Scene::new().await;
+    for protocol in ["websocket", "h2c", "nonsense"] {
+        let mut wire = scene.wire().await;
+        let fields = format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n");
+        wire.send(
+            [request("GET", "/denied/x", &fields, ""), request("POST", "/denied/y", "", "body")].concat(),
+        )
+        .await;
+        assert_eq!([wire.reply().await.status, wire.reply().await.status], [403, 403], "{protocol}");
+        wire.send(request("POST", "/echo", "", "after")).await;
+        assert_eq!(wire.reply().await.text(), "after", "{protocol}");
+    }
+    let seen = scene.origin.arrived(3).await;
+    assert!(seen.iter().all(|seen| seen.target == "/echo"), "{seen:?}");
 }
 
 /// The head is sound, the chunks are not: the origin may see a beginning, never an end.
