@@ -5,7 +5,7 @@ pub use crate::store::Enrolled;
 use crate::agent::{Agent, LOCAL_AGENT};
 use crate::audit::EventKind;
 use crate::person::Person;
-use crate::store::{Credential, Enrolling, Store, StoreError, random_secret, secret_hash};
+use crate::store::{Credential, Enrolling, Enrolment, Store, StoreError, random_secret, secret_hash};
 use arc_swap::ArcSwap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use std::collections::{BTreeMap, HashMap};
@@ -43,7 +43,9 @@ struct Snapshot {
 #[derive(Debug, Clone)]
 struct Entry {
     known: Known,
-    token_hash: Vec<u8>,
+    /// None: it comes with tokens of its workload.
+    token_hash: Option<Vec<u8>>,
+    workload: Option<String>,
 }
 
 impl Agents {
@@ -97,7 +99,7 @@ impl Agents {
         let hash = secret_hash(token);
         let snapshot = self.snapshot.load();
         let entry = snapshot.by_name.get(name)?;
-        verify_slices_are_equal(&entry.token_hash, &hash).ok()?;
+        verify_slices_are_equal(entry.token_hash.as_ref()?, &hash).ok()?;
         Some(entry.known.clone())
     }
 
@@ -106,7 +108,8 @@ impl Agents {
         self.snapshot.load().local.clone()
     }
 
-    /// Enrols an agent. Returns its token (`hpa_…`), which is shown once and stored as a hash only.
+    /// Enrols an agent in the name of whoever keeps the machine. Returns its token (`hpa_…`), which is shown
+    /// once and stored as a hash only.
     ///
     /// # Errors
     /// The name is no name, or is or was in use; the store.
@@ -116,16 +119,67 @@ impl Agents {
         owners: &[Person],
         labels: &BTreeMap<String, String>,
     ) -> Result<String, StoreError> {
+        self.enrol(name, owners.to_vec(), labels, None).await
+    }
+
+    /// As [`Self::add`], by a person: whoever is handed the token could act as the agent, and is one of its
+    /// owners.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub async fn add_own(
+        &self,
+        name: &str,
+        others: &[Person],
+        labels: &BTreeMap<String, String>,
+        by: &Person,
+    ) -> Result<String, StoreError> {
+        let mut owners = vec![by.clone()];
+        owners.extend(others.iter().filter(|other| *other != by).cloned());
+        self.enrol(name, owners, labels, Some(by.clone())).await
+    }
+
+    async fn enrol(
+        &self,
+        name: &str,
+        owners: Vec<Person>,
+        labels: &BTreeMap<String, String>,
+        by: Option<Person>,
+    ) -> Result<String, StoreError> {
         let token = random_secret("hpa_")?;
-        let enrolling = Enrolling {
-            name: name.to_owned(),
-            owners: owners.to_vec(),
-            labels: labels.clone(),
-            token_hash: secret_hash(&token),
-        };
-        self.store.enrol(enrolling).await?;
+        let how = Enrolment::Token { by, hash: secret_hash(&token) };
+        self.store.enrol(Enrolling { name: name.to_owned(), owners, labels: labels.clone(), how }).await?;
         self.reload().await?;
         Ok(token)
+    }
+
+    /// The person that a text names as an owner: `issuer|subject`, the name of a local account, or the address
+    /// of exactly one person that has signed in.
+    ///
+    /// # Errors
+    /// It names nobody; the store.
+    pub async fn owner(&self, text: &str) -> Result<Person, OwnerError> {
+        let text = text.trim();
+        if text.contains('|') {
+            return text.parse().map_err(|_| OwnerError::NoName(text.escape_debug().to_string()));
+        }
+        let local = Person::local(text);
+        if self.store.reviewers().await?.iter().any(|account| account.name == text) {
+            return Ok(local);
+        }
+        if !text.contains('@') {
+            return text.parse().map_err(|_| OwnerError::NoName(text.escape_debug().to_string()));
+        }
+        let known = self.store.people().await?;
+        let same = |email: &String| email.eq_ignore_ascii_case(text);
+        let mut of_address = known
+            .into_iter()
+            .filter(|person| person.revoked_at.is_none() && person.email.as_ref().is_some_and(same));
+        match (of_address.next(), of_address.next()) {
+            (Some(one), None) => Ok(one.person),
+            (Some(_), Some(_)) => Err(OwnerError::Ambiguous(text.to_owned())),
+            (None, _) => Err(OwnerError::Unknown(text.escape_debug().to_string())),
+        }
     }
 
     /// All that ever were, by name; `local` is among them.
@@ -136,14 +190,14 @@ impl Agents {
         self.store.agents().await
     }
 
-    /// Replaces the token; connections that used the old one close. `None`: there is no such agent, it was
-    /// revoked, or it is `local`.
+    /// Replaces the token; connections that used the old one close. `by` a person: they are handed the new one,
+    /// and are one of the owners from now on. `None`: there is no such agent with a token.
     ///
     /// # Errors
     /// The store.
-    pub async fn rotate(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub async fn rotate(&self, name: &str, by: Option<&Person>) -> Result<Option<String>, StoreError> {
         let token = random_secret("hpa_")?;
-        let rotated = self.store.rotate_agent(name, secret_hash(&token)).await?;
+        let rotated = self.store.rotate_agent(name, secret_hash(&token), by).await?;
         self.reload().await?;
         Ok(rotated.then_some(token))
     }
@@ -153,8 +207,8 @@ impl Agents {
     ///
     /// # Errors
     /// The store.
-    pub async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
-        let revoked = self.store.revoke_agent(name).await?;
+    pub async fn revoke(&self, name: &str, by: Option<&Person>) -> Result<bool, StoreError> {
+        let revoked = self.store.revoke_agent(name, by).await?;
         self.reload().await?;
         Ok(revoked)
     }
@@ -180,18 +234,18 @@ impl Snapshot {
     fn build(credentials: Vec<Credential>, before: Option<&Self>) -> Result<Self, StoreError> {
         let mut by_name = HashMap::with_capacity(credentials.len());
         let mut local = None;
-        for Credential { agent, token_hash } in credentials {
+        for Credential { agent, token_hash, workload } in credentials {
             let name = agent.name.clone();
             let revoked = before
                 .and_then(|b| b.by_name.get(&name))
-                .filter(|entry| Some(&entry.token_hash) == token_hash.as_ref())
+                .filter(|entry| entry.token_hash == token_hash)
                 .map(|entry| entry.known.revoked.clone())
                 .unwrap_or_default();
             let known = Known { agent: Arc::new(agent), initiator: None, revoked };
-            match token_hash {
-                Some(token_hash) => drop(by_name.insert(name, Entry { known, token_hash })),
-                None if name == LOCAL_AGENT => local = Some(known),
-                None => {}
+            if token_hash.is_some() || workload.is_some() {
+                by_name.insert(name, Entry { known, token_hash, workload });
+            } else if name == LOCAL_AGENT {
+                local = Some(known);
             }
         }
         let local = local.ok_or_else(|| StoreError::Damaged(format!("agent `{LOCAL_AGENT}`")))?;
@@ -200,7 +254,30 @@ impl Snapshot {
 }
 
 fn concerns_agents(event: EventKind) -> bool {
-    matches!(event, EventKind::AgentAdded | EventKind::AgentRotated | EventKind::AgentRevoked)
+    matches!(
+        event,
+        EventKind::AgentAdded | EventKind::AgentRotated | EventKind::AgentChanged | EventKind::AgentRevoked
+    )
+}
+
+/// Why a text names no owner.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OwnerError {
+    #[error(
+        "an owner is written `issuer|subject`, the name of a local account, or the address of somebody who has signed in: `{0}`"
+    )]
+    NoName(String),
+    #[error(
+        "nobody with the address `{0}` has signed in here: let them sign in to the inbox once, or write `issuer|subject`"
+    )]
+    Unknown(String),
+    #[error(
+        "several people have the address `{0}`: write `issuer|subject`, as `holdpoint reviewers list` shows it"
+    )]
+    Ambiguous(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// When the agents could not be read.

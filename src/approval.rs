@@ -278,7 +278,8 @@ pub fn needed(hold: &Hold, law: &Law<'_>) -> usize {
     if bench.solo { 1 } else { bench.approvals.max(hold.grounds.review.each.len()) }
 }
 
-fn fresh(reviewer: &Reviewer, charter: &Charter, now: Timestamp) -> bool {
+/// Whether the groups count at all: the provider confirmed them lately, or they are kept here.
+pub fn fresh(reviewer: &Reviewer, charter: &Charter, now: Timestamp) -> bool {
     match (reviewer.groups_at, charter.groups_fresh) {
         (Some(at), Some(limit)) => Duration::try_from(now.duration_since(at)).is_ok_and(|age| age <= limit),
         _ => true,

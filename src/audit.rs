@@ -40,6 +40,9 @@ pub enum EventKind {
     AgentAdded,
     #[serde(rename = "agent.rotated")]
     AgentRotated,
+    /// An agent of a workload has other owners or labels in the configuration now.
+    #[serde(rename = "agent.changed")]
+    AgentChanged,
     #[serde(rename = "agent.revoked")]
     AgentRevoked,
     #[serde(rename = "reviewer.added")]

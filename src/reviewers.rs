@@ -4,6 +4,7 @@
 pub use crate::store::{Account, KnownPerson, LinkedAccount, LinkedBy, Profile, Ticketed};
 
 use crate::approval::Reviewer;
+use crate::person::Person;
 use crate::store::{Store, StoreError, random_secret};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -48,12 +49,25 @@ impl Reviewers {
         self.store.reviewers().await
     }
 
-    /// Ends the account with its tokens, links and sessions. False: there is none.
+    /// Ends the rights of a person here: of a local account with its tokens, links and sessions, of a person
+    /// of the identity provider with their sessions and chat accounts. False: there is none.
     ///
     /// # Errors
     /// The store.
-    pub async fn revoke(&self, name: &str) -> Result<bool, StoreError> {
-        self.store.revoke_reviewer(name).await
+    pub async fn revoke(&self, person: &Person, by: Option<&Person>) -> Result<bool, StoreError> {
+        if person.is_local() {
+            self.store.revoke_reviewer(&person.subject, by).await
+        } else {
+            self.store.revoke_person(person, by).await
+        }
+    }
+
+    /// The people of the identity provider that ever signed in, by name.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn people(&self) -> Result<Vec<KnownPerson>, StoreError> {
+        self.store.people().await
     }
 
     /// # Errors

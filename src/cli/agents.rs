@@ -17,9 +17,10 @@ pub(super) enum Command {
     /// Enrol an agent, and print its proxy URL, once
     Add {
         name: String,
-        /// A person it acts for; they can never approve its calls. Without one, two people must approve
+        /// A person it acts for: `issuer|subject`, the address of somebody who has signed in, or a local account;
+        /// they can never approve its calls. Without one, two people must approve
         #[arg(long, value_name = "PERSON")]
-        owner: Vec<Person>,
+        owner: Vec<String>,
         /// Something to match on in rules
         #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
         label: Vec<(String, String)>,
@@ -53,19 +54,23 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
     match command {
         Command::Add { name, owner, label, json } => {
             let labels: BTreeMap<_, _> = label.into_iter().collect();
-            let token = agents.add(&name, &owner, &labels).await?;
-            if owner.is_empty() {
+            let mut owners = Vec::with_capacity(owner.len());
+            for text in &owner {
+                owners.push(agents.owner(text).await?);
+            }
+            let token = agents.add(&name, &owners, &labels).await?;
+            if owners.is_empty() {
                 eprintln!("`{name}` has no owner: two people must approve each of its holds.");
             }
             show_once(config, &name, &token, json)
         }
         Command::List { json } => list(&agents, json).await,
-        Command::Rotate { name, json } => match agents.rotate(&name).await? {
+        Command::Rotate { name, json } => match agents.rotate(&name, None).await? {
             Some(token) => show_once(config, &name, &token, json),
             None => bail!("there is no agent `{name}` with a token: look at `holdpoint agents list`"),
         },
         Command::Revoke { name } => {
-            if !agents.revoke(&name).await? {
+            if !agents.revoke(&name, None).await? {
                 bail!("there is no agent `{name}` to revoke: look at `holdpoint agents list`");
             }
             eprintln!("`{name}` is revoked: its connections close, its open holds are withdrawn.");
@@ -101,11 +106,12 @@ async fn list(agents: &Agents, json: bool) -> anyhow::Result<()> {
                 if enrolled.revoked_at.is_some() { "revoked" } else { "active" }.to_owned(),
                 enrolled.pending.to_string(),
                 owners.join(","),
+                enrolled.enrolled_by.clone().unwrap_or_else(|| "-".to_owned()),
                 labels.join(","),
             ]
         })
         .collect();
-    Ok(out::line(&out::columns(["NAME", "STATE", "PENDING", "OWNERS", "LABELS"], &rows))?)
+    Ok(out::line(&out::columns(["NAME", "STATE", "PENDING", "OWNERS", "ENROLLED BY", "LABELS"], &rows))?)
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

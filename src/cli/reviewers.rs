@@ -1,7 +1,10 @@
-//! `holdpoint reviewers`: local accounts for people who decide. Works while a server runs.
+//! `holdpoint reviewers`: people who decide: local accounts, which are kept here, and people of the identity
+//! provider who have signed in. Works while a server runs.
 
 use super::{out, server_file};
 use crate::config::Config;
+use crate::person::Person;
+use crate::redact::visible;
 use crate::reviewers::Reviewers;
 use crate::store::Store;
 use anyhow::bail;
@@ -9,7 +12,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Add a reviewer, or give one further groups; prints a new API token, once
+    /// Add a local account, or give one further groups; prints a new API token, once
     Add {
         name: String,
         /// A group that rules may ask for
@@ -18,7 +21,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List all reviewers that ever were
+    /// List all reviewers that ever were: local accounts, and people of the identity provider
     List {
         #[arg(long)]
         json: bool,
@@ -29,7 +32,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// End an account with its tokens, links and sessions
+    /// End a local account, or the rights of a person of the identity provider (`issuer|subject`)
     Revoke { name: String },
 }
 
@@ -69,10 +72,17 @@ async fn obey(config: &Config, reviewers: &Reviewers, command: Command) -> anyho
             }
         }
         Command::Revoke { name } => {
-            if !reviewers.revoke(&name).await? {
-                bail!("there is no reviewer `{name}` to revoke: look at `holdpoint reviewers list`");
+            let person: Person = name.parse()?;
+            if !reviewers.revoke(&person, None).await? {
+                bail!("there is no reviewer `{person}` to revoke: look at `holdpoint reviewers list`");
             }
-            eprintln!("`{name}` is revoked: tokens, links and sessions have ended.");
+            if person.is_local() {
+                eprintln!("`{person}` is revoked: tokens, links and sessions have ended.");
+            } else {
+                eprintln!(
+                    "`{person}` is revoked: sessions have ended, and a new login changes nothing here."
+                );
+            }
             Ok(())
         }
     }
@@ -85,16 +95,39 @@ pub(super) async fn login_link(config: &Config, reviewers: &Reviewers, name: &st
 }
 
 async fn list(reviewers: &Reviewers, json: bool) -> anyhow::Result<()> {
-    let all = reviewers.list().await?;
+    let (accounts, people) = (reviewers.list().await?, reviewers.people().await?);
     if json {
+        let local = accounts.iter().map(|account| with(account, serde_json::json!({ "local": true })));
+        let of_provider = people.iter().map(|person| {
+            let name = person.person.to_string();
+            with(person, serde_json::json!({ "local": false, "name": name, "issuer": person.person.issuer }))
+        });
+        let all: Vec<_> = local.chain(of_provider).collect();
         return out::json(&serde_json::json!({ "reviewers": all }));
     }
-    let rows: Vec<_> = all
+    let state = |revoked: bool| if revoked { "revoked" } else { "active" }.to_owned();
+    let mut rows: Vec<_> = accounts
         .iter()
         .map(|account| {
-            let state = if account.revoked_at.is_some() { "revoked" } else { "active" };
-            [account.name.clone(), state.to_owned(), account.groups.join(",")]
+            let state = state(account.revoked_at.is_some());
+            [account.name.clone(), state, "local account".to_owned(), account.groups.join(",")]
         })
         .collect();
-    Ok(out::line(&out::columns(["NAME", "STATE", "GROUPS"], &rows))?)
+    rows.extend(people.iter().map(|person| {
+        let shown = match &person.email {
+            Some(email) => format!("{} <{email}>", visible(&person.display)),
+            None => visible(&person.display).into_owned(),
+        };
+        let groups: Vec<&str> = person.groups.iter().map(String::as_str).collect();
+        [person.person.to_string(), state(person.revoked_at.is_some()), shown, groups.join(",")]
+    }));
+    Ok(out::line(&out::columns(["NAME", "STATE", "WHO", "GROUPS"], &rows))?)
+}
+
+fn with(reviewer: &impl serde::Serialize, more: serde_json::Value) -> serde_json::Value {
+    let mut value = serde_json::to_value(reviewer).unwrap_or_default();
+    if let (Some(value), serde_json::Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
+    }
+    value
 }

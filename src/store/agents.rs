@@ -20,13 +20,18 @@ pub struct Enrolled {
     pub revoked_at: Option<Timestamp>,
     /// Holds of it that wait for a decision.
     pub pending: u32,
+    /// The person who enrolled it, or `workload`; `None`: whoever keeps this machine.
+    pub enrolled_by: Option<String>,
+    /// Whose tokens it comes with: `issuer|agent`.
+    pub workload: Option<String>,
 }
 
-/// An agent that may send, with the hash of its token; `local` has none.
+/// An agent that may send, with the hash of its token; `local` has none, and one of a workload has none.
 #[derive(Debug)]
 pub(crate) struct Credential {
     pub(crate) agent: Agent,
     pub(crate) token_hash: Option<Vec<u8>>,
+    pub(crate) workload: Option<String>,
 }
 
 /// An agent that is to be enrolled.
@@ -35,7 +40,16 @@ pub(crate) struct Enrolling {
     pub(crate) name: String,
     pub(crate) owners: Vec<Person>,
     pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) token_hash: Vec<u8>,
+    pub(crate) how: Enrolment,
+}
+
+/// How an agent comes to be, and what it shows to be it.
+#[derive(Debug, Clone)]
+pub(crate) enum Enrolment {
+    /// By this person, or by whoever keeps the machine; the hash of its token.
+    Token { by: Option<Person>, hash: Vec<u8> },
+    /// At the first use of a token of this workload.
+    Workload(String),
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -48,6 +62,8 @@ struct Stored {
     created_at: i64,
     revoked_at: Option<i64>,
     pending: i64,
+    enrolled_by: Option<String>,
+    workload: Option<String>,
 }
 
 impl Stored {
@@ -73,6 +89,8 @@ impl Store {
                     created_at: time(row.created_at)?,
                     revoked_at: row.revoked_at.map(time).transpose()?,
                     pending: u32::try_from(row.pending).unwrap_or_default(),
+                    enrolled_by: row.enrolled_by,
+                    workload: row.workload,
                 })
             })
             .collect()
@@ -84,7 +102,9 @@ impl Store {
         stored
             .into_iter()
             .filter(|row| row.revoked_at.is_none())
-            .map(|row| Ok(Credential { agent: row.agent()?, token_hash: row.token_hash }))
+            .map(|row| {
+                Ok(Credential { agent: row.agent()?, token_hash: row.token_hash, workload: row.workload })
+            })
             .collect()
     }
 
@@ -97,47 +117,107 @@ impl Store {
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
+                    let Enrolling { name, owners, labels, how } = enrolling;
+                    let (by, hash, workload) = match &how {
+                        Enrolment::Token { by, hash } => (by.as_ref().map(Person::to_string), Some(hash), None),
+                        Enrolment::Workload(workload) => (Some("workload".to_owned()), None, Some(workload)),
+                    };
                     let added = sqlx::query(
-                        "INSERT INTO agents (name, token_hash, owners, labels, created_at) VALUES (?, ?, ?, ?, ?)
-                         ON CONFLICT (name) DO NOTHING",
+                        "INSERT INTO agents (name, token_hash, owners, labels, created_at, enrolled_by, workload)
+                         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     )
-                    .bind(&enrolling.name)
-                    .bind(&enrolling.token_hash)
-                    .bind(json!(enrolling.owners).to_string())
-                    .bind(json!(enrolling.labels).to_string())
+                    .bind(&name)
+                    .bind(hash)
+                    .bind(json!(owners).to_string())
+                    .bind(json!(labels).to_string())
                     .bind(tx.now.as_millisecond())
+                    .bind(&by)
+                    .bind(workload)
                     .execute(&mut tx.conn)
                     .await?;
                     if added.rows_affected() == 0 {
-                        return Err(StoreError::NameTaken(enrolling.name));
+                        return Err(StoreError::NameTaken(name));
                     }
-                    let detail = json!({ "owners": enrolling.owners, "labels": enrolling.labels });
-                    tx.record(EventKind::AgentAdded, HOLDPOINT.to_owned(), Some(&enrolling.name), detail).await?;
+                    let mut detail = json!({ "owners": owners, "labels": labels });
+                    let actor = match &how {
+                        Enrolment::Token { by, .. } => actor(by.as_ref()),
+                        Enrolment::Workload(workload) => {
+                            detail["workload"] = json!(workload);
+                            HOLDPOINT.to_owned()
+                        }
+                    };
+                    tx.record(EventKind::AgentAdded, actor, Some(&name), detail).await?;
                     Ok(())
                 })
             })
             .await
     }
 
-    /// False: there is no such agent that could have another token.
-    pub(crate) async fn rotate_agent(&self, name: &str, token_hash: Vec<u8>) -> Result<bool, StoreError> {
-        let name = name.to_owned();
+    /// Gives an agent of a workload the owners and labels that the configuration names now. The owners of its
+    /// holds, at the time of parking, stay as they were.
+    pub(crate) async fn change_agent(
+        &self,
+        workload: &str,
+        owners: &[Person],
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), StoreError> {
+        let (workload, owners, labels) = (workload.to_owned(), owners.to_vec(), labels.clone());
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
-                    let changed = sqlx::query(
-                        "UPDATE agents SET token_hash = ? WHERE name = ? AND revoked_at IS NULL AND name <> ?",
+                    let changed: Option<String> = sqlx::query_scalar(
+                        "UPDATE agents SET owners = ?1, labels = ?2
+                         WHERE workload = ?3 AND revoked_at IS NULL AND (owners <> ?1 OR labels <> ?2)
+                         RETURNING name",
+                    )
+                    .bind(json!(owners).to_string())
+                    .bind(json!(labels).to_string())
+                    .bind(workload)
+                    .fetch_optional(&mut tx.conn)
+                    .await?;
+                    let Some(name) = changed else { return Ok(()) };
+                    let detail = json!({ "owners": owners, "labels": labels });
+                    tx.record(EventKind::AgentChanged, HOLDPOINT.to_owned(), Some(&name), detail).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Gives an agent another token. A person who is handed it could act as the agent from then on, and is one
+    /// of its owners. False: there is no such agent that could have another token.
+    pub(crate) async fn rotate_agent(
+        &self,
+        name: &str,
+        token_hash: Vec<u8>,
+        by: Option<&Person>,
+    ) -> Result<bool, StoreError> {
+        let (name, by) = (name.to_owned(), by.cloned());
+        self.queue
+            .write(move |tx| {
+                Box::pin(async move {
+                    let owners: Option<String> = sqlx::query_scalar(
+                        "UPDATE agents SET token_hash = ?
+                         WHERE name = ? AND token_hash IS NOT NULL AND revoked_at IS NULL RETURNING owners",
                     )
                     .bind(token_hash)
                     .bind(&name)
-                    .bind(LOCAL_AGENT)
-                    .execute(&mut tx.conn)
-                    .await?
-                    .rows_affected();
-                    if changed == 0 {
-                        return Ok(false);
+                    .fetch_optional(&mut tx.conn)
+                    .await?;
+                    let Some(owners) = owners else { return Ok(false) };
+                    let damaged = |_| StoreError::Damaged(format!("agent `{name}`"));
+                    let mut owners: Vec<Person> = serde_json::from_str(&owners).map_err(damaged)?;
+                    let mut detail = json!({});
+                    if let Some(by) = by.as_ref().filter(|by| !owners.contains(by)) {
+                        owners.push(by.clone());
+                        sqlx::query("UPDATE agents SET owners = ? WHERE name = ?")
+                            .bind(json!(owners).to_string())
+                            .bind(&name)
+                            .execute(&mut tx.conn)
+                            .await?;
+                        detail = json!({ "owners": owners });
                     }
-                    tx.record(EventKind::AgentRotated, HOLDPOINT.to_owned(), Some(&name), json!({})).await?;
+                    tx.record(EventKind::AgentRotated, actor(by.as_ref()), Some(&name), detail).await?;
                     Ok(true)
                 })
             })
@@ -145,8 +225,8 @@ impl Store {
     }
 
     /// Ends an agent and withdraws its open holds. False: there is no such agent that could be ended.
-    pub(crate) async fn revoke_agent(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
+    pub(crate) async fn revoke_agent(&self, name: &str, by: Option<&Person>) -> Result<bool, StoreError> {
+        let (name, by) = (name.to_owned(), actor(by));
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
@@ -174,12 +254,17 @@ impl Store {
                         end(tx, &hold, state, HoldState::Withdrawn).await?;
                     }
                     let detail = json!({ "withdrawn": live.len() });
-                    tx.record(EventKind::AgentRevoked, HOLDPOINT.to_owned(), Some(&name), detail).await?;
+                    tx.record(EventKind::AgentRevoked, by, Some(&name), detail).await?;
                     Ok(true)
                 })
             })
             .await
     }
+}
+
+/// Who does it: a person, or whoever keeps the machine.
+pub(super) fn actor(by: Option<&Person>) -> String {
+    by.map_or_else(|| HOLDPOINT.to_owned(), |by| format!("person:{by}"))
 }
 
 /// `[a-z0-9][a-z0-9._-]{0,62}`, and whatever `more` allows after the first character.

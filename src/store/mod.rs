@@ -24,7 +24,7 @@ mod writer;
 
 pub use accounts::{LinkedAccount, LinkedBy, Ticketed};
 pub use agents::Enrolled;
-pub(crate) use agents::{Credential, Enrolling};
+pub(crate) use agents::{Credential, Enrolling, Enrolment};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use cards::CardRow;
 pub use holds::{Filter, History, Past};

@@ -1,6 +1,5 @@
 //! Who is who among those who decide: accounts kept here, and people of identity providers, by (issuer, subject).
 
-use super::release::HOLDPOINT;
 use super::writer::Tx;
 use super::{Store, StoreError, time};
 use crate::approval::Reviewer;
@@ -94,8 +93,12 @@ impl Store {
     }
 
     /// Ends a person's rights here, with their sessions and chat accounts. False: unknown, or revoked before.
-    pub(crate) async fn revoke_person(&self, person: &Person) -> Result<bool, StoreError> {
-        let text = person.to_string();
+    pub(crate) async fn revoke_person(
+        &self,
+        person: &Person,
+        by: Option<&Person>,
+    ) -> Result<bool, StoreError> {
+        let (text, actor) = (person.to_string(), super::agents::actor(by));
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
@@ -114,7 +117,7 @@ impl Store {
                     {
                         sqlx::query(statement).bind(&text).execute(&mut tx.conn).await?;
                     }
-                    tx.record(EventKind::ReviewerRevoked, HOLDPOINT.to_owned(), Some(&text), json!({}))
+                    tx.record(EventKind::ReviewerRevoked, actor, Some(&text), json!({ "local": false }))
                         .await?;
                     Ok(true)
                 })

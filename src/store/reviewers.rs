@@ -54,7 +54,7 @@ impl Store {
                         .bind(tx.now.as_millisecond())
                         .execute(&mut tx.conn)
                         .await?;
-                    let detail = json!({ "groups": groups });
+                    let detail = json!({ "groups": groups, "local": true });
                     tx.record(EventKind::ReviewerAdded, HOLDPOINT.to_owned(), Some(&name), detail).await?;
                     Ok(())
                 })
@@ -80,8 +80,8 @@ impl Store {
             .collect()
     }
 
-    pub(crate) async fn revoke_reviewer(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
+    pub(crate) async fn revoke_reviewer(&self, name: &str, by: Option<&Person>) -> Result<bool, StoreError> {
+        let (name, actor) = (name.to_owned(), super::agents::actor(by));
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
@@ -104,7 +104,7 @@ impl Store {
                             .execute(&mut tx.conn)
                             .await?;
                     }
-                    tx.record(EventKind::ReviewerRevoked, HOLDPOINT.to_owned(), Some(&name), json!({})).await?;
+                    tx.record(EventKind::ReviewerRevoked, actor, Some(&name), json!({ "local": true })).await?;
                     Ok(true)
                 })
             })

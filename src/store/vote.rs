@@ -99,6 +99,7 @@ async fn refuse(
         "channel": vote.channel,
         "groups": reviewer.groups,
         "login": reviewer.login,
+        "local": reviewer.person.is_local(),
         "why": refusal.to_string(),
     });
     let actor = format!("person:{}", reviewer.person);
@@ -139,6 +140,7 @@ async fn record(
         "channel": vote.channel,
         "groups": reviewer.groups,
         "login": reviewer.login,
+        "local": reviewer.person.is_local(),
         "assurance": assurance,
         "missing": missing,
         "solo": hold.solo,

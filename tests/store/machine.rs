@@ -273,7 +273,7 @@ impl World {
                 false
             }
             Op::Revoke { agent } => {
-                let revoked = self.office.agents.revoke(AGENTS[agent]).await.unwrap();
+                let revoked = self.office.agents.revoke(AGENTS[agent], None).await.unwrap();
                 assert_eq!(revoked, self.revoked.insert(agent));
                 for (key, model) in self.holds.iter_mut().filter(|(key, _)| key.0 == agent) {
                     if !model.state.is_final() {

@@ -24,7 +24,7 @@ async fn an_agent_is_known_by_its_token_alone() {
     }
     assert_eq!(office.agents.local().agent.name, "local");
 
-    let rotated = office.agents.rotate("ci").await.unwrap().unwrap();
+    let rotated = office.agents.rotate("ci", None).await.unwrap().unwrap();
     assert!(known.revoked.is_cancelled());
     assert!(office.agents.authenticate("ci", &token).is_none());
     let known = office.agents.authenticate("ci", &rotated).unwrap();
@@ -32,14 +32,14 @@ async fn an_agent_is_known_by_its_token_alone() {
     office.agents.add("other", &[], &BTreeMap::new()).await.unwrap();
     assert!(!known.revoked.is_cancelled(), "another's change does not concern it");
 
-    assert!(office.agents.revoke("ci").await.unwrap());
+    assert!(office.agents.revoke("ci", None).await.unwrap());
     assert!(known.revoked.is_cancelled());
     assert!(office.agents.authenticate("ci", &rotated).is_none());
-    assert!(!office.agents.revoke("ci").await.unwrap(), "once");
-    assert!(office.agents.rotate("ci").await.unwrap().is_none());
+    assert!(!office.agents.revoke("ci", None).await.unwrap(), "once");
+    assert!(office.agents.rotate("ci", None).await.unwrap().is_none());
     assert!(matches!(office.agents.add("ci", &[], &BTreeMap::new()).await, Err(StoreError::NameTaken(_))));
-    assert!(!office.agents.revoke("local").await.unwrap());
-    assert!(office.agents.rotate("local").await.unwrap().is_none());
+    assert!(!office.agents.revoke("local", None).await.unwrap());
+    assert!(office.agents.rotate("local", None).await.unwrap().is_none());
     for bad in ["", "-x", "A", "a b", "a/b", "é", &"a".repeat(64)] {
         let refused = office.agents.add(bad, &[], &BTreeMap::new()).await;
         assert!(matches!(refused, Err(StoreError::BadName(_))), "{bad}");
@@ -60,7 +60,7 @@ async fn revoking_withdraws_what_waits() {
     let approved = office.wait(&agent, "two").await.id().clone();
     office.vote(&approved, &bob, Approve).await.unwrap();
     let id = waiter.id().clone();
-    assert!(office.agents.revoke("ci").await.unwrap());
+    assert!(office.agents.revoke("ci", None).await.unwrap());
     assert!(matches!(waiter.outcome(LONG).await, Outcome::Withdrawn));
     for id in [&id, &approved] {
         assert_eq!(office.hold(id).await.state, HoldState::Withdrawn, "also what was approved and not spent");
@@ -89,7 +89,7 @@ async fn what_another_process_does_to_agents_is_followed() {
         }
         tokio::task::yield_now().await;
     };
-    elsewhere.revoke("ci").await.unwrap();
+    elsewhere.revoke("ci", None).await.unwrap();
     tokio::time::timeout(LONG, known.revoked.cancelled()).await.unwrap();
     assert!(office.agents.authenticate("ci", &token).is_none());
     other.close().await;
@@ -132,8 +132,8 @@ async fn a_revoked_reviewer_can_do_nothing() {
     let link = accounts.login_link("bob").await.unwrap();
     let cookie = accounts.spend_link(&accounts.login_link("bob").await.unwrap()).await.unwrap().unwrap();
     let waiter = office.wait(&agent, "one").await;
-    assert!(accounts.revoke("bob").await.unwrap());
-    assert!(!accounts.revoke("bob").await.unwrap());
+    assert!(accounts.revoke(&Person::local("bob"), None).await.unwrap());
+    assert!(!accounts.revoke(&Person::local("bob"), None).await.unwrap());
     assert!(accounts.by_token(&token).await.unwrap().is_none());
     assert!(accounts.by_token(&second).await.unwrap().is_none());
     assert!(accounts.spend_link(&link).await.unwrap().is_none());
