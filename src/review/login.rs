@@ -2,7 +2,7 @@
 
 use super::pages::{self, Frame};
 use super::problem::Problem;
-use super::session::{self, Visitor};
+use super::session::{self, SignedIn};
 use super::{Face, shown::Shown};
 use askama::Template;
 use axum::Form;
@@ -71,7 +71,7 @@ pub(super) async fn begin(
 pub(super) async fn end(
     State(face): State<Arc<Face>>,
     headers: HeaderMap,
-    visitor: Visitor,
+    visitor: SignedIn,
     Form(form): Form<Logout>,
 ) -> Result<Response, Problem> {
     if !visitor.owns(&form.csrf) {

@@ -13,6 +13,7 @@ mod moment;
 mod pages;
 mod probes;
 mod problem;
+mod rights;
 mod serve;
 mod session;
 mod shown;
@@ -82,7 +83,10 @@ fn pages() -> Router<Arc<Face>> {
         .route("/holds/{id}", get(pages::detail::page))
         .route("/holds/{id}/votes", post(pages::vote::cast))
         .route("/agents", get(pages::agents::list))
+        .route("/agents/enrol", get(pages::enrol::page).post(pages::enrol::enrol))
         .route("/agents/{name}", get(pages::agents::page))
+        .route("/agents/{name}/rotate", post(pages::enrol::rotate))
+        .route("/agents/{name}/revoke", post(pages::enrol::revoke))
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
         .route("/login", get(login::page).post(login::begin))

@@ -2,6 +2,7 @@
 
 use super::Face;
 use super::problem::Problem;
+use super::rights;
 use crate::approval::{Channel, Reviewer};
 use crate::reviewers::Session;
 use axum::extract::FromRequestParts;
@@ -11,11 +12,28 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Redirect, Response};
 use std::sync::Arc;
 
-/// The session of a browser. Without one, pages lead to the login.
+/// The session of a browser, of somebody with a role. Without a session, pages lead to the login.
 #[derive(Debug)]
 pub(super) struct Visitor(pub(super) Session);
 
 impl FromRequestParts<Arc<Face>> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Response> {
+        let SignedIn(session) = SignedIn::from_request_parts(parts, face).await?;
+        if rights::may_read(face, &session.reviewer) {
+            Ok(Self(session))
+        } else {
+            Err(super::pages::no_role(&session, face))
+        }
+    }
+}
+
+/// The session of a browser, whatever the roles are.
+#[derive(Debug)]
+pub(super) struct SignedIn(pub(super) Session);
+
+impl FromRequestParts<Arc<Face>> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Response> {
@@ -32,11 +50,23 @@ impl FromRequestParts<Arc<Face>> for Visitor {
 impl Visitor {
     /// Whether a form carries the token of this session. Constant time.
     pub(super) fn owns(&self, csrf: &str) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.csrf.as_bytes(), csrf.as_bytes()).is_ok()
+        owns(&self.0, csrf)
     }
 }
 
-/// A caller of the API, by token. A session is no credential here: forms of foreign sites carry cookies.
+impl SignedIn {
+    /// As [`Visitor::owns`].
+    pub(super) fn owns(&self, csrf: &str) -> bool {
+        owns(&self.0, csrf)
+    }
+}
+
+fn owns(session: &Session, csrf: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(session.csrf.as_bytes(), csrf.as_bytes()).is_ok()
+}
+
+/// A caller of the API with a role, by token. A session is no credential here: forms of foreign sites carry
+/// cookies.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) reviewer: Reviewer,
@@ -47,9 +77,26 @@ impl FromRequestParts<Arc<Face>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
+        let Anyone(caller) = Anyone::from_request_parts(parts, face).await?;
+        if rights::may_read(face, &caller.reviewer) {
+            Ok(caller)
+        } else {
+            Err(rights::no_role(&caller.reviewer))
+        }
+    }
+}
+
+/// A caller of the API, whatever the roles are.
+#[derive(Debug)]
+pub(super) struct Anyone(pub(super) Caller);
+
+impl FromRequestParts<Arc<Face>> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
         let reviewer = face.context.reviewers.by_token(token).await?.ok_or_else(Problem::unauthenticated)?;
-        Ok(Self { reviewer, channel: channel(&parts.headers) })
+        Ok(Self(Caller { reviewer, channel: channel(&parts.headers) }))
     }
 }
 
@@ -64,7 +111,12 @@ impl FromRequestParts<Arc<Face>> for Listener {
         if bearer(&parts.headers).is_some() {
             return Caller::from_request_parts(parts, face).await.map(|_| Self);
         }
-        session(&parts.headers, face).await?.map(|_| Self).ok_or_else(Problem::unauthenticated)
+        let session = session(&parts.headers, face).await?.ok_or_else(Problem::unauthenticated)?;
+        if rights::may_read(face, &session.reviewer) {
+            Ok(Self)
+        } else {
+            Err(rights::no_role(&session.reviewer))
+        }
     }
 }
 

@@ -141,6 +141,8 @@ struct Words {
 #[derive(Debug, Serialize, ToSchema)]
 struct Vote {
     person: String,
+    /// By an account of this Holdpoint, not of the identity provider
+    local: bool,
     groups: Vec<String>,
     /// `approve` or `deny`
     #[schema(value_type = String)]
@@ -311,6 +313,7 @@ impl Vote {
     fn of(vote: &crate::hold::VoteRecord) -> Self {
         Self {
             person: vote.person.to_string(),
+            local: vote.person.is_local(),
             groups: vote.groups.clone(),
             vote: vote.vote,
             reason: vote.reason.clone(),

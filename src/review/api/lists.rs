@@ -1,4 +1,4 @@
-//! Agents, rules and ledger, as lists.
+//! Rules and ledger, as lists.
 
 use crate::ledger::Filter;
 use crate::review::Face;
@@ -8,44 +8,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Agents {
-    agents: Vec<Agent>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Agent {
-    name: String,
-    owners: Vec<String>,
-    labels: BTreeMap<String, String>,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: jiff::Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    revoked_at: Option<jiff::Timestamp>,
-    /// Holds that wait for a decision
-    pending: u32,
-}
-
-/// All agents that ever were
-#[utoipa::path(get, path = "/v1/agents", tag = "agents", responses(
-    (status = 200, description = "The agents, by name", body = Agents),
-    (status = 401, description = "No or unknown token", body = Problem, content_type = "application/problem+json"),
-))]
-pub(super) async fn agents(State(face): State<Arc<Face>>, _: Caller) -> Result<Json<Agents>, Problem> {
-    let agents = face.context.agents.list().await?.into_iter().map(|enrolled| Agent {
-        name: enrolled.agent.name,
-        owners: enrolled.agent.owners.iter().map(ToString::to_string).collect(),
-        labels: enrolled.agent.labels,
-        created_at: enrolled.created_at,
-        revoked_at: enrolled.revoked_at,
-        pending: enrolled.pending,
-    });
-    Ok(Json(Agents { agents: agents.collect() }))
-}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Rules {

@@ -4,10 +4,13 @@
 
 #![expect(unused_qualifications, reason = "what `utoipa::path` expands to")]
 
+mod agents;
 pub(super) mod events;
 mod hold;
 mod holds;
 mod lists;
+mod me;
+mod people;
 mod vote;
 
 use super::Face;
@@ -30,7 +33,12 @@ pub(super) fn routes() -> (Router<Arc<Face>>, utoipa::openapi::OpenApi) {
         .routes(routes!(hold::show))
         .routes(routes!(vote::cast))
         .routes(routes!(events::stream))
-        .routes(routes!(lists::agents))
+        .routes(routes!(agents::list, agents::enrol))
+        .routes(routes!(agents::rotate))
+        .routes(routes!(agents::revoke))
+        .routes(routes!(me::show))
+        .routes(routes!(people::list))
+        .routes(routes!(people::revoke))
         .routes(routes!(lists::rules))
         .routes(routes!(lists::ledger))
         .routes(routes!(document))

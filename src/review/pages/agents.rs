@@ -1,12 +1,15 @@
 //! Agents: who sends requests, whose they are, and what became of their holds.
 
 use super::{Frame, Trouble, render};
+use crate::agent::LOCAL_AGENT;
 use crate::agents::Enrolled;
 use crate::desk::Filter;
 use crate::hold::{Hold, HoldState};
+use crate::person::Person;
 use crate::review::Face;
 use crate::review::card::Card;
 use crate::review::moment::Moment;
+use crate::review::rights;
 use crate::review::session::Visitor;
 use crate::review::shown::Shown;
 use askama::Template;
@@ -32,15 +35,24 @@ struct AgentPage {
     /// There may be more holds than were counted.
     more: bool,
     cards: Vec<Card>,
+    /// For the forms that change it, where the visitor may.
+    change: Option<String>,
 }
 
 struct AgentView {
     name: Shown,
-    owners: Vec<Shown>,
+    owners: Vec<Owner>,
+    enrolled_by: Option<Shown>,
+    workload: Option<Shown>,
     labels: Vec<(Shown, Shown)>,
     pending: u32,
     created: Moment,
     revoked: Option<Moment>,
+}
+
+struct Owner {
+    name: Shown,
+    local: bool,
 }
 
 impl AgentView {
@@ -48,12 +60,20 @@ impl AgentView {
         let agent = &enrolled.agent;
         Self {
             name: Shown::of(&agent.name),
-            owners: agent.owners.iter().map(|owner| Shown::of(&owner.to_string())).collect(),
+            owners: agent.owners.iter().map(Owner::of).collect(),
+            enrolled_by: enrolled.enrolled_by.as_deref().map(Shown::of),
+            workload: enrolled.workload.as_deref().map(Shown::of),
             labels: agent.labels.iter().map(|(name, value)| (Shown::of(name), Shown::of(value))).collect(),
             pending: enrolled.pending,
             created: Moment::of(enrolled.created_at, now),
             revoked: enrolled.revoked_at.map(|at| Moment::of(at, now)),
         }
+    }
+}
+
+impl Owner {
+    fn of(owner: &Person) -> Self {
+        Self { name: Shown::of(&owner.to_string()), local: owner.is_local() }
     }
 }
 
@@ -82,7 +102,11 @@ pub(in crate::review) async fn page(
     };
     let filter = Filter { agent: Some(name), limit: COUNTED_MAX, ..Filter::default() };
     let holds = face.context.desk.list(&filter).await?;
+    let changes = agent.revoked_at.is_none()
+        && agent.agent.name != LOCAL_AGENT
+        && rights::may_change(&face, &visitor.0.reviewer, agent);
     let page = AgentPage {
+        change: changes.then(|| visitor.0.csrf.clone()),
         frame: Frame::of(&visitor, &face, "agents"),
         agent: AgentView::of(agent, now),
         counts: counts(&holds),

@@ -86,6 +86,7 @@ struct Decision {
 
 struct Voted {
     who: Shown,
+    local: bool,
     approved: bool,
     reason: Option<Shown>,
     channel: &'static str,
@@ -312,6 +313,7 @@ impl Voted {
         use crate::approval::Channel;
         Self {
             who: Shown::of(&vote.person.to_string()),
+            local: vote.person.is_local(),
             approved: vote.vote == Choice::Approve,
             reason: vote.reason.as_deref().map(Shown::of),
             channel: match vote.channel {

@@ -2,6 +2,7 @@
 
 pub(super) mod agents;
 pub(super) mod detail;
+pub(super) mod enrol;
 pub(super) mod inbox;
 pub(super) mod ledger;
 pub(super) mod request;
@@ -11,7 +12,9 @@ pub(super) mod vote;
 use super::Face;
 use super::assets::{MARK, SCRIPT, STYLE};
 use super::problem::Problem;
+use super::rights;
 use super::session::Visitor;
+use crate::reviewers::Session;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
@@ -40,7 +43,10 @@ pub(super) struct Name {
 impl Frame {
     /// For a visitor who is logged in.
     pub(super) fn of(visitor: &Visitor, face: &Face, here: &'static str) -> Self {
-        let session = &visitor.0;
+        Self::signed_in(&visitor.0, face, here)
+    }
+
+    pub(super) fn signed_in(session: &Session, face: &Face, here: &'static str) -> Self {
         let name = Name {
             display: session.reviewer.display.clone(),
             local: session.reviewer.person.is_local(),
@@ -110,6 +116,16 @@ impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
         render(self.status, &Message { frame: Frame::bare(), title: self.title, text: self.text })
     }
+}
+
+/// For somebody whom no group gives a role.
+pub(super) fn no_role(session: &Session, face: &Face) -> Response {
+    let page = Message {
+        frame: Frame::signed_in(session, face, ""),
+        title: "You have no role here".to_owned(),
+        text: detail::sentence(&rights::no_role_text(&session.reviewer)),
+    };
+    render(StatusCode::FORBIDDEN, &page)
 }
 
 /// The answer with this page. A template fails only when writing to memory fails.
