@@ -71,6 +71,14 @@ pub enum EventKind {
     /// Nobody could be told: a channel or webhook did not take what was sent, and it is given up.
     #[serde(rename = "delivery.failed")]
     DeliveryFailed,
+    /// Somebody had it delivered again.
+    #[serde(rename = "delivery.replayed")]
+    DeliveryReplayed,
+    /// The receiver said that it is gone, for good.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    #[serde(rename = "webhook.enabled")]
+    WebhookEnabled,
     #[serde(rename = "rules.loaded")]
     RulesLoaded,
     #[serde(rename = "rules.rejected")]

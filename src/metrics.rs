@@ -26,6 +26,8 @@ pub struct Metrics {
     pub decision_seconds: DecisionSeconds,
     pub decisions: Family<Decision, Counter>,
     pub rules_reloads: Family<Reason, Counter>,
+    /// Attempts to tell somebody, by result.
+    pub deliveries: Family<Reason, Counter>,
     pub traffic_records: Counter,
     pub traffic_failures: Counter,
 }
@@ -69,6 +71,11 @@ impl Metrics {
         registry.register("decision_seconds", "From parking to decision", m.decision_seconds.0.clone());
         registry.register("decisions", "Decisions by kind", m.decisions.clone());
         registry.register("rules_reloads", "Rule set loads, by result", m.rules_reloads.clone());
+        registry.register(
+            "deliveries",
+            "Attempts to tell channels and webhooks, by result",
+            m.deliveries.clone(),
+        );
         registry.register("traffic_records", "Records written to the traffic log", m.traffic_records.clone());
         registry.register("traffic_failures", "Failed writes of the traffic log", m.traffic_failures.clone());
         (metrics, registry)

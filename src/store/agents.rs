@@ -79,6 +79,16 @@ impl Stored {
 }
 
 impl Store {
+    /// The labels of an agent now; none, if there is no such agent.
+    pub(crate) async fn labels(&self, agent_id: i64) -> Result<BTreeMap<String, String>, StoreError> {
+        let labels: Option<String> = sqlx::query_scalar("SELECT labels FROM agents WHERE id = ?")
+            .bind(agent_id)
+            .fetch_optional(&self.readers)
+            .await?;
+        let damaged = |_| StoreError::Damaged(format!("the labels of agent {agent_id}"));
+        labels.map_or_else(|| Ok(BTreeMap::new()), |text| serde_json::from_str(&text).map_err(damaged))
+    }
+
     pub(crate) async fn agents(&self) -> Result<Vec<Enrolled>, StoreError> {
         let stored = self.agent_rows().await?;
         stored

@@ -74,6 +74,30 @@ impl Store {
         stored.into_iter().map(CardRow::try_from).collect()
     }
 
+    /// The newest message of the channel that the hold may share: posted not long ago for holds of the same
+    /// agent, rule and shape, of which one is still pending, and not full.
+    pub(crate) async fn message_to_join(
+        &self,
+        hold: &HoldId,
+        channel: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT c.message FROM cards c JOIN holds h ON h.id = c.hold
+             JOIN holds mine ON mine.id = ?1
+             WHERE c.channel = ?2 AND h.id <> ?1 AND h.state = 'pending' AND h.agent_id = mine.agent_id
+               AND h.rule = mine.rule AND h.shape = mine.shape
+               AND c.posted_at > CAST(round(unixepoch('subsec') * 1000) AS INTEGER) - ?3
+               AND (SELECT count(*) FROM cards WHERE channel = c.channel AND message = c.message) < ?4
+             ORDER BY c.posted_at DESC LIMIT 1",
+        )
+        .bind(hold.as_str())
+        .bind(channel)
+        .bind(JOIN_WINDOW_MS)
+        .bind(MESSAGE_HOLDS_MAX)
+        .fetch_optional(&self.readers)
+        .await?)
+    }
+
     /// All that share a message, oldest first.
     pub(crate) async fn cards_of_message(
         &self,
@@ -107,3 +131,8 @@ impl TryFrom<Stored> for CardRow {
         })
     }
 }
+
+/// Holds of one shape that come so soon after each other share a message.
+const JOIN_WINDOW_MS: i64 = 10 * 60 * 1000;
+/// So many holds share a message at most.
+const MESSAGE_HOLDS_MAX: i64 = 10;

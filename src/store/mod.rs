@@ -6,8 +6,10 @@
 
 mod accounts;
 mod agents;
+mod attempts;
 mod audit;
 mod cards;
+mod deliveries;
 mod holds;
 mod inspect;
 mod key;
@@ -25,8 +27,11 @@ mod writer;
 pub use accounts::{LinkedAccount, LinkedBy, Ticketed};
 pub use agents::Enrolled;
 pub(crate) use agents::{Credential, Enrolling, Enrolment};
+pub(crate) use attempts::{Attempted, Taken};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use cards::CardRow;
+pub(crate) use deliveries::Entry;
+pub use deliveries::{DeliveryFilter, DeliveryRow, DeliveryState, Kind};
 pub use holds::{Filter, History, Past};
 pub use inspect::{Inspection, inspect};
 pub use park::Parking;

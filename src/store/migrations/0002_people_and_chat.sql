@@ -76,6 +76,7 @@ CREATE TABLE cards (
     UNIQUE (hold, channel)
 ) WITHOUT ROWID;
 CREATE INDEX cards_message ON cards (channel, message);
+CREATE INDEX cards_posted ON cards (channel, posted_at);
 
 -- How far the ledger has been read into `deliveries`.
 CREATE TABLE cursors (
@@ -92,20 +93,49 @@ CREATE TABLE deliveries (
     kind TEXT NOT NULL,
     -- The ledger row that it comes from.
     seq INTEGER NOT NULL,
+    -- Tells apart what one ledger row leads to for one channel: 0 at once, then the steps of escalation.
+    step INTEGER NOT NULL DEFAULT 0,
     hold TEXT,
     body TEXT NOT NULL,
+    -- To be told only while the hold is pending.
+    while_pending INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
+    -- When it was first due: the time to give up counts from here.
+    begins_at INTEGER NOT NULL,
     -- When to try (again); NULL: it is over.
     due_at INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
+    -- NULL when it is over: it was given up.
     done_at INTEGER,
     -- Of the last attempt: what was answered, or what went wrong.
     answer TEXT,
-    -- Of one hold and channel, the rows of one key are one: the later brings what the earlier would have.
-    UNIQUE (channel, kind, seq)
+    UNIQUE (channel, kind, seq, step)
 );
 CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_waiting ON deliveries (channel, kind, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX deliveries_hold ON deliveries (hold);
+
+-- Holds that a channel is told of all together, because there were too many for a card each.
+CREATE TABLE digested (
+    channel TEXT NOT NULL,
+    hold TEXT NOT NULL REFERENCES holds (id),
+    at INTEGER NOT NULL,
+    PRIMARY KEY (channel, hold)
+) WITHOUT ROWID;
+
+-- Where the digest of a channel stands, as the chat service names it, while one does.
+CREATE TABLE digests (
+    channel TEXT PRIMARY KEY,
+    message TEXT NOT NULL,
+    posted_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Webhooks whose receiver said that it is gone, and the address that said so: another one starts afresh.
+CREATE TABLE disabled_webhooks (
+    name TEXT PRIMARY KEY,
+    address BLOB NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- Temporary passes that came out of a reviewed request.
 CREATE TABLE grants (
