@@ -194,6 +194,40 @@ impl Chat {
         self.store.cards_of_message(channel, message).await
     }
 
+    /// The message that a hold without a card in this channel joins instead of getting one of its own: holds of
+    /// the same agent, rule and shape within ten minutes, while one is pending, at most ten. The message then
+    /// shows all of [`Self::cards_of_message`], each with buttons of its own.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn message_to_join(&self, hold: &HoldId, channel: &str) -> Result<Option<String>, StoreError> {
+        self.store.message_to_join(hold, channel).await
+    }
+
+    /// Where the digest of a channel stands, to be brought up to date; `None`: post one, and [`Self::keep_digest`].
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn digest_message(&self, channel: &str) -> Result<Option<String>, StoreError> {
+        self.store.digest_message(channel).await
+    }
+
+    /// # Errors
+    /// The store.
+    pub async fn keep_digest(&self, channel: &str, message: &str) -> Result<(), StoreError> {
+        self.store.keep_digest(channel, message).await
+    }
+
+    /// The chat accounts that are linked to a person (`slack:TEAM/USER`, `teams:TENANT/OBJECT`), for notices and
+    /// mentions.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn accounts_of(&self, person: &Person) -> Result<Vec<String>, StoreError> {
+        let linked = self.store.accounts_of(person).await?;
+        Ok(linked.into_iter().map(|linked| linked.account).collect())
+    }
+
     /// Keeps a card that was posted, or what it shows now.
     ///
     /// # Errors

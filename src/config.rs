@@ -3,12 +3,14 @@
 //! What was written is read into a tree that remembers places (`config/tree.rs`), looked up by key (`config/read.rs`) and
 //! lowered here into what is meant: the settings of the modules. All complaints come at once.
 
+mod channels;
 mod problem;
 mod read;
 mod tree;
 
 use crate::authority::{Authority, HostPattern};
 pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream};
+use crate::routing::Channels;
 use crate::ruling::Verdict;
 use crate::{desk, rules, store, traffic};
 use globset::GlobMatcher;
@@ -45,6 +47,8 @@ pub struct Config {
     pub log: Log,
     /// Base URL of an OTLP/HTTP collector.
     pub otlp_endpoint: Option<String>,
+    /// Where holds are shown in chat.
+    pub channels: Channels,
 }
 
 /// The reviewers' side.
@@ -172,6 +176,7 @@ const KEYS: &[&str] = &[
     "log.level",
     "log.format",
     "otlp.endpoint",
+    "channels",
 ];
 
 /// Takes every key, and fills in what was not written.
@@ -236,6 +241,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         },
         log: log(reader),
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
+        channels: channels::channels(reader, &base),
         file: file.map(Path::to_owned),
     }
 }

@@ -8,7 +8,7 @@
 //! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] [`framing`] |
 //! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] [`outbound`] [`jwt`] |
-//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`outbox`] [`ledger`] [`traffic`] |
+//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`routing`] [`outbox`] [`ledger`] [`traffic`] |
 //! | 4 faces, which never import each other | [`proxy`] [`review`] [`notify`] |
 //! | 5 assembly | [`config`] [`telemetry`] [`server`] [`cli`] |
 
@@ -41,6 +41,7 @@ pub mod request;
 pub mod review;
 pub mod reviewers;
 pub mod role;
+pub mod routing;
 pub mod rulebook;
 pub mod rules;
 pub mod ruling;

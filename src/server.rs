@@ -1,14 +1,20 @@
 //! Assembly: one running Holdpoint, from its configuration to its last record.
 
+mod chats;
+
 use crate::agents::Agents;
 use crate::audit::{Event, EventKind};
+use crate::chat::Chat;
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Reason};
+use crate::outbound::Outbound;
+use crate::outbox::{self, Outbox};
 use crate::proxy::{self, Proxy};
 use crate::review;
 use crate::reviewers::Reviewers;
+use crate::routing::{OnCall, Routing};
 use crate::rulebook::{Reloaded, Rulebook, RulebookError, Shelf};
 use crate::rules::Rates;
 use crate::store::{Store, StoreError};
@@ -41,6 +47,7 @@ pub struct Server {
 struct Parts {
     proxy: Arc<Proxy>,
     desk: Arc<Desk>,
+    outbox: Outbox,
     traffic: Traffic,
     ledger: Ledger,
     store: Store,
@@ -109,6 +116,26 @@ impl Server {
         let traffic = Traffic::open(config.traffic.clone(), Arc::clone(&metrics), closed)?;
         let certificate = authority.certificate_path().to_owned();
 
+        let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
+        let outbound = Outbound::new(trust.as_ref());
+        let chats = chats::build(&chats::Ground {
+            config,
+            chat: Chat::new(&store, &desk, &control_url, false),
+            outbound,
+            tasks: &faces,
+            shutdown: &shutdown,
+        });
+        // Before anything can be held: what is not followed from here on is not told.
+        let told = outbox::Parts {
+            notifiers: chats.notifiers,
+            routing: Routing::new(config.channels.clone()),
+            on_call: OnCall::default(),
+            subscriptions: Vec::new(),
+            source: control_url.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let outbox = Outbox::start(&store, told).await?;
+
         let services = proxy::Services {
             rules: rulebook.current(),
             rates: Arc::new(Rates::default()),
@@ -144,9 +171,10 @@ impl Server {
             registry,
             ready: is_ready,
             shutdown: shutdown.clone(),
+            outbox: outbox.clone(),
+            callbacks: chats.callbacks,
         });
 
-        let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
         clerks.spawn(keep_segments(segments, ledger.clone()));
         faces.spawn(follow_rules(Arc::clone(&rulebook), ledger.clone(), metrics, shutdown.clone()));
         let serving = Arc::clone(&proxy);
@@ -162,7 +190,7 @@ impl Server {
         ledger.append(event(EventKind::ServerStarted, None, started)).await?;
         ready.send_replace(true);
         faces.spawn(watch_health(store.clone(), traffic.clone(), Arc::clone(&ready), shutdown.clone()));
-        let parts = Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks };
+        let parts = Parts { proxy, desk, outbox, traffic, ledger, store, shutdown, ready, faces, clerks };
         Ok(Self { listen: agents_address, control: control_address, certificate, reviewers, parts })
     }
 
@@ -202,7 +230,8 @@ impl Server {
     /// # Errors
     /// As [`Server::serve`].
     pub async fn stop(self) -> Result<(), ServerError> {
-        let Parts { proxy, desk, traffic, ledger, store, shutdown, ready, faces, clerks } = self.parts;
+        let Parts { proxy, desk, outbox, traffic, ledger, store, shutdown, ready, faces, clerks } =
+            self.parts;
         shutdown.cancel();
         ready.send_replace(false);
         if !proxy.drained(DRAIN_MAX).await {
@@ -213,6 +242,7 @@ impl Server {
             tracing::warn!("some reviewers' connections did not end in {DRAIN_MAX:?} and were cut off");
         }
         desk.close(FLUSH_MAX).await;
+        outbox.close(FLUSH_MAX).await;
         if traffic.close(FLUSH_MAX).await.is_err() {
             tracing::error!(
                 "the traffic log could not be written to its end; the next start closes its segment"

@@ -41,6 +41,7 @@ timeouts: { header: 1s, handshake: 2s, connect: 3s, first-byte: 4s, idle: 5m }
 traffic: { segment-bytes: 1MB, segment-age: 10m }
 log: { level: "holdpoint=debug,warn", format: json }
 otlp: { endpoint: "http://127.0.0.1:4318" }
+channels: { security: { slack: C0123 }, ops: { teams: "19:abc@thread.tacv2" }, flow: { workflow: "https://flow.example/x?sig=1" } }
 "#;
 
 #[test]

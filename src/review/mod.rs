@@ -23,6 +23,7 @@ pub use serve::serve;
 use crate::agents::Agents;
 use crate::desk::Desk;
 use crate::ledger::Ledger;
+use crate::outbox::Outbox;
 use crate::reviewers::Reviewers;
 use crate::rules::RuleSet;
 use arc_swap::ArcSwap;
@@ -53,10 +54,15 @@ pub struct Context {
     pub ready: tokio::sync::watch::Receiver<bool>,
     /// Ends the event streams, which would otherwise keep their connections open.
     pub shutdown: CancellationToken,
+    pub outbox: Outbox,
+    /// What chat services call: with authentication of their own, so that neither session nor origin of a form
+    /// is asked for.
+    pub callbacks: Router,
 }
 
 /// The whole face as one router, to be served on the control listener.
-pub fn app(context: Context) -> Router {
+pub fn app(mut context: Context) -> Router {
+    let callbacks = std::mem::take(&mut context.callbacks).layer(DefaultBodyLimit::max(CALLBACK_BYTES_MAX));
     let (api, document) = api::routes();
     let face = Arc::new(Face {
         guard: guard::Guard::new(&context.public_url),
@@ -70,6 +76,7 @@ pub fn app(context: Context) -> Router {
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .merge(guarded)
+        .merge(callbacks.with_state(()))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn(guard::headers))
@@ -107,6 +114,8 @@ struct Face {
 
 /// A vote or a login: a few short fields.
 const FORM_BYTES_MAX: usize = 64 * 1024;
+/// A click, with the message that it was made in.
+const CALLBACK_BYTES_MAX: usize = 1024 * 1024;
 /// The longest that a handler may take, long polls apart.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Event streams at once; more are told to try later.

@@ -7,6 +7,7 @@ use holdpoint::digest::{request_digest, sha256_hex};
 use holdpoint::hold::{AgentWords, HoldId, ParkedRequest, ShownField};
 use holdpoint::ledger::Ledger;
 use holdpoint::metrics::Metrics;
+use holdpoint::outbox::Outbox;
 use holdpoint::person::Person;
 use holdpoint::request::Head;
 use holdpoint::review::{self, Context};
@@ -85,6 +86,8 @@ impl Server {
             registry,
             ready: ready_seen,
             shutdown: shutdown.clone(),
+            outbox: Outbox::new(&store),
+            callbacks: axum::Router::new(),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
