@@ -51,6 +51,8 @@ pub struct Card {
     pub requests: u32,
     /// The agent's own words: untrusted, and to be labelled so.
     pub agent_says: Option<String>,
+    /// The live grant for requests like it, or the one that it left by, in one sentence.
+    pub grant: Option<String>,
     /// More than a click is asked: only the inbox can approve.
     pub step_up: bool,
     pub solo: bool,
@@ -96,6 +98,7 @@ impl Card {
             status: status(hold, &name),
             requests: hold.requests,
             agent_says: hold.words.reason.as_deref().map(shown),
+            grant: None,
             step_up: grounds.review.assurance == Assurance::High,
             solo: hold.solo,
         }

@@ -146,6 +146,7 @@ mod tests {
             review: ReviewPolicy::default(),
             summary: String::new(),
             ruleset: String::new(),
+            held_by: Vec::new(),
         }
     }
 

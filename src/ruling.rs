@@ -123,4 +123,8 @@ pub struct Grounds {
     pub summary: String,
     /// SHA-256 over the rule set in force, lower-case hex.
     pub ruleset: String,
+    /// Every rule that holds the request, this one or others, as SHA-256 of its wording, sorted. Empty where
+    /// that is not certain: no rule matches, one of them could not be decided, or an adjustment holds it.
+    #[serde(default)]
+    pub held_by: Vec<String>,
 }

@@ -27,6 +27,7 @@ pub(super) fn compile(sources: &[Source], settings: &Settings) -> Result<RuleSet
         file.hosts.iter().for_each(|host| index.know(host));
         rules.extend(file.rules);
     }
+    rules.iter_mut().for_each(seal_wording);
     // By id, so that nothing can depend on the order of files.
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     for (at, rule) in rules.iter().enumerate() {
@@ -106,6 +107,18 @@ fn attach_adjusters(files: &mut [RuleFile]) {
             }
         }
     }
+}
+
+/// Texts to their digest; that of the adjustments in an order of their own, since that of files says nothing.
+fn seal_wording(rule: &mut Rule) {
+    let mut adjusters: Vec<&str> = rule.adjusters.iter().map(|adjuster| adjuster.text.as_str()).collect();
+    adjusters.sort_unstable();
+    let mut bytes = Vec::new();
+    for text in [&*rule.id, rule.wording.as_str()].into_iter().chain(adjusters) {
+        bytes.extend(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    rule.wording = sha256_hex(&bytes);
 }
 
 /// Over all files in order of name, each with its length before it, and the settings.

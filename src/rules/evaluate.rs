@@ -97,7 +97,7 @@ impl RuleSet {
         Outcome { verdict, basis, adjustment: None }
     }
 
-    fn branch(&self, branch: Branch) -> Option<(&Rule, &super::matcher::Matcher)> {
+    pub(super) fn branch(&self, branch: Branch) -> Option<(&Rule, &super::matcher::Matcher)> {
         let rule = self.rules.get(branch.rule)?;
         Some((rule, rule.when.get(branch.branch)?))
     }

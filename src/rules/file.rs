@@ -85,8 +85,10 @@ impl RuleFile {
         }
         if let (Some(hosts), false) = (fields.find("hosts"), self.hosts.is_empty()) {
             let written = reader.written(hosts);
-            let matchers = self.rules.iter_mut().flat_map(|rule| &mut rule.when);
-            matchers.for_each(|matcher| matcher.limit_to(&self.hosts, &written));
+            for rule in &mut self.rules {
+                rule.wording.push_str(&written);
+                rule.when.iter_mut().for_each(|matcher| matcher.limit_to(&self.hosts, &written));
+            }
         }
         for node in items(reader, &fields, "adjust") {
             self.adjusters.extend(read_adjuster(reader, node, &pack, &mut self.targets));
@@ -146,6 +148,7 @@ fn read_rule(
         mode,
         file: reader.file.clone(),
         line: reader.line(&start_of(node)),
+        wording: reader.text_of(node),
         on_unreadable: on_unreadable.unwrap_or(Verdict::Hold),
         when,
         unless,
@@ -195,7 +198,7 @@ fn read_adjuster(
         file: reader.file.clone(),
         line: reader.line(&start_of(node)),
     };
-    Some(Adjuster { shown, when, unless, examples })
+    Some(Adjuster { shown, when, unless, examples, text: reader.text_of(node) })
 }
 
 fn read_matchers(reader: &mut Reader, node: &Node, what: &str, rule: &str) -> Vec<Matcher> {

@@ -1,12 +1,14 @@
 //! What a ruling rests on, in words: stored with a hold and shown to the reviewer.
 
 use super::facts::Facts;
+use super::index::Branch;
 use super::matcher::{Ask, Matcher, cut};
 use super::rule::Rule;
 use super::truth::Truth;
-use super::{Basis, RuleSet, Ruling};
+use super::{Basis, Mode, RuleSet, Ruling};
 use crate::decode::{Body, Decoded};
-use crate::ruling::{Grounds, MatchedField, ReviewPolicy, Risk};
+use crate::ruling::{Grounds, MatchedField, ReviewPolicy, Risk, Verdict};
+use std::collections::BTreeSet;
 
 impl RuleSet {
     pub(super) fn grounds_of(&self, ruling: &Ruling<'_>, facts: &Facts<'_>) -> Grounds {
@@ -37,10 +39,36 @@ impl RuleSet {
         }
         basis.name().clone_into(&mut grounds.rule);
         self.digest.clone_into(&mut grounds.ruleset);
+        grounds.held_by = self.held_by(facts).unwrap_or_default();
         if grounds.summary.is_empty() {
             grounds.summary = plain_summary(facts);
         }
         grounds
+    }
+}
+
+impl RuleSet {
+    /// The wordings of all rules that hold the request; `None` where that is not certain.
+    fn held_by(&self, facts: &Facts<'_>) -> Option<Vec<String>> {
+        let mut all = BTreeSet::new();
+        let mut certain = true;
+        let mut visit = |branch: Branch| {
+            let Some((rule, matcher)) = self.branch(branch) else { return true };
+            let truth = rule.answer(matcher, facts);
+            if truth == Truth::No || rule.mode == Mode::Observe {
+                return true;
+            }
+            let (adjustment, doubt) = rule.adjusted(facts);
+            let holds = adjustment.map_or(rule.verdict, |adjustment| adjustment.verdict) == Verdict::Hold;
+            if holds {
+                certain &= truth == Truth::Yes && adjustment.is_none();
+                all.insert(rule.wording.clone());
+            }
+            certain &= doubt == Truth::No || doubt == Truth::Yes;
+            certain
+        };
+        self.index.candidates(facts.head, facts.methods.bits, &mut visit);
+        certain.then(|| all.into_iter().collect())
     }
 }
 
@@ -60,6 +88,7 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Grounds {
         review: rule.review.clone(),
         summary: rule.what.as_ref().map(|what| what.fill(facts, paths)).unwrap_or_default(),
         ruleset: String::new(),
+        held_by: Vec::new(),
     }
 }
 
@@ -73,6 +102,7 @@ fn otherwise(why: &str, matched: Vec<MatchedField>) -> Grounds {
         review: ReviewPolicy::default(),
         summary: String::new(),
         ruleset: String::new(),
+        held_by: Vec::new(),
     }
 }
 

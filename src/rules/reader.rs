@@ -54,6 +54,11 @@ impl Reader {
         self.position(span).0
     }
 
+    /// The text of a node as it stands in the file, and again with what it refers to elsewhere (aliases).
+    pub(super) fn text_of(&self, node: &Node) -> String {
+        format!("{}\n{}", self.source.get(node.span.clone()).unwrap_or_default(), self.written(node))
+    }
+
     /// Line and column, both from 1.
     pub(super) fn position(&self, span: &Range<usize>) -> (usize, usize) {
         let problem = Problem::new(Severity::Warning, "", &self.source, span, "", None);

@@ -29,6 +29,8 @@ pub struct Rule {
     pub file: String,
     /// Where it begins, from 1.
     pub line: usize,
+    /// SHA-256 over its text, its adjustments' and its pack's hosts, lower-case hex.
+    pub wording: String,
     /// The verdict when the body that it depends on cannot be understood.
     pub(super) on_unreadable: Verdict,
     /// Any of these.
@@ -60,6 +62,8 @@ pub(super) struct Adjuster {
     pub(super) when: Vec<Matcher>,
     pub(super) unless: Vec<Matcher>,
     pub(super) examples: Vec<Example>,
+    /// Its text in the file.
+    pub(super) text: String,
 }
 
 /// A request in a rule file and what should become of it.

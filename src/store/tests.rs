@@ -55,6 +55,7 @@ fn parking(body: &str) -> Parking {
             review: ReviewPolicy::default(),
             summary: String::new(),
             ruleset: String::new(),
+            held_by: Vec::new(),
         },
         words: AgentWords::default(),
     }

@@ -289,6 +289,7 @@ impl Ask {
                 review: self.review,
                 summary: self.summary,
                 ruleset: "0".repeat(64),
+                held_by: Vec::new(),
             },
             words: self.words,
         }

@@ -519,3 +519,38 @@ fn of_several_holds_the_one_that_asks_for_more_people_counts() {
     let asking = asking_with(&[rules], &Settings { otherwise: all_pass(), ..Settings::default() });
     assert_eq!(asking.ask(&request("GET https://a.test/", &[], "")), (Hold, "p/b".into()));
 }
+
+/// What a grant beyond the identical request rests on: every rule that holds, by its wording, and for certain.
+#[test]
+fn a_request_names_every_rule_that_holds_it() {
+    let rules = |why: &str, limit: u32| {
+        format!(
+            r#"
+pack: test
+hosts: [h.example]
+rules:
+  - {{ id: a, when: {{ path: "/pay" }}, verdict: hold, risk: high, why: "{why}" }}
+  - {{ id: b, when: {{ path: "/pay", body: {{ amount: {{ gt: {limit} }} }} }}, verdict: hold, why: Much. }}
+  - {{ id: c, when: {{ path: "/adjusted" }}, verdict: pass }}
+adjust:
+  - {{ rule: test/c, when: {{ host: h.example }}, verdict: hold, why: For now. }}
+"#
+        )
+    };
+    let json = [("content-type", "application/json")];
+    let held_by =
+        |rules: &str, line: &str, body: &str| asking(rules).grounds(&request(line, &json, body)).held_by;
+    let rules_1 = rules("Money.", 10);
+    let small = held_by(&rules_1, "POST https://h.example/pay", r#"{"amount": 1}"#);
+    let large = held_by(&rules_1, "POST https://h.example/pay", r#"{"amount": 11}"#);
+    assert_eq!((small.len(), large.len()), (1, 2));
+    assert!(large.contains(&small[0]));
+    let reworded = rules("Much money.", 10);
+    assert_ne!(held_by(&reworded, "POST https://h.example/pay", r#"{"amount": 1}"#), small);
+    let other_rule_changed = rules("Money.", 20);
+    assert_eq!(held_by(&other_rule_changed, "POST https://h.example/pay", r#"{"amount": 1}"#), small);
+    // Not certain: a body that nobody can read, an adjustment, no rule at all.
+    assert!(held_by(&rules_1, "POST https://h.example/pay", "{").is_empty());
+    assert!(held_by(&rules_1, "POST https://h.example/adjusted", "{}").is_empty());
+    assert!(held_by(&rules_1, "POST https://h.example/else", "{}").is_empty());
+}

@@ -146,16 +146,17 @@ CREATE TABLE grants (
     rule TEXT NOT NULL,
     -- `request`, `resource`, `rule`.
     scope TEXT NOT NULL,
-    -- What must be the same, by scope: digest, shape with method and URL, session: JSON.
+    -- SHA-256 of what must be the same, by scope.
     same TEXT NOT NULL,
     person TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    uses_left INTEGER NOT NULL,
+    uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
     used INTEGER NOT NULL DEFAULT 0,
     revoked_at INTEGER,
     revoked_by TEXT
 ) WITHOUT ROWID;
+CREATE INDEX grants_hold ON grants (hold);
 CREATE INDEX grants_live ON grants (agent_id, rule, expires_at) WHERE revoked_at IS NULL;
 CREATE TRIGGER grants_stay BEFORE DELETE ON grants
 BEGIN SELECT raise(ABORT, 'grants are revoked, not removed'); END;
@@ -174,3 +175,14 @@ ALTER TABLE holds ADD COLUMN by_grant TEXT REFERENCES grants (id);
 ALTER TABLE agents ADD COLUMN enrolled_by TEXT;
 ALTER TABLE agents ADD COLUMN workload TEXT;
 CREATE UNIQUE INDEX agents_workload ON agents (workload) WHERE workload IS NOT NULL;
+
+-- An agent with more holds open than it may have: since when, and at how many it has calmed down.
+ALTER TABLE agents ADD COLUMN flooding_since INTEGER;
+ALTER TABLE agents ADD COLUMN calm_at INTEGER;
+CREATE TRIGGER agents_calm AFTER UPDATE OF pending ON agents
+WHEN NEW.flooding_since IS NOT NULL AND NEW.pending <= NEW.calm_at
+BEGIN UPDATE agents SET flooding_since = NULL WHERE id = NEW.id; END;
+
+-- For looking at reviewing itself: times and outcomes without the records beside them.
+CREATE INDEX holds_reviewed ON holds (created_at, rule, state, decided_at, by_grant, seq);
+CREATE INDEX votes_cast ON votes (at, person, choice, channel, hold);
