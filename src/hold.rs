@@ -21,12 +21,7 @@ pub struct HoldIdError;
 impl HoldId {
     /// An id from 60 random bits.
     pub fn from_random(bits: u64) -> Self {
-        let mut text = String::from("hp_");
-        for place in (0..ID_CHARACTERS).rev() {
-            let digit = usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
-            text.push(CROCKFORD.chars().nth(digit).unwrap_or('0'));
-        }
-        Self(text)
+        Self(format!("hp_{}", crockford(bits)))
     }
 
     pub fn as_str(&self) -> &str {
@@ -45,8 +40,7 @@ impl FromStr for HoldId {
 
     fn from_str(text: &str) -> Result<Self, HoldIdError> {
         let text = text.to_ascii_lowercase();
-        let digits = text.strip_prefix("hp_").ok_or(HoldIdError)?;
-        let sound = digits.len() == ID_CHARACTERS && digits.chars().all(|c| CROCKFORD.contains(c));
+        let sound = text.strip_prefix("hp_").is_some_and(is_crockford);
         sound.then_some(Self(text)).ok_or(HoldIdError)
     }
 }
@@ -63,6 +57,16 @@ impl TryFrom<String> for HoldId {
     fn try_from(text: String) -> Result<Self, HoldIdError> {
         text.parse()
     }
+}
+
+/// Twelve characters from the lower 60 bits.
+pub(crate) fn crockford(bits: u64) -> String {
+    let digit = |place: usize| usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
+    (0..ID_CHARACTERS).rev().map(|place| CROCKFORD.chars().nth(digit(place)).unwrap_or('0')).collect()
+}
+
+pub(crate) fn is_crockford(digits: &str) -> bool {
+    digits.len() == ID_CHARACTERS && digits.chars().all(|c| CROCKFORD.contains(c))
 }
 
 /// Where a hold stands.

@@ -5,7 +5,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
+//! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`grant`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] [`framing`] |
 //! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] [`outbound`] [`jwt`] |
 //! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`routing`] [`outbox`] [`ledger`] [`traffic`] |
@@ -25,6 +25,7 @@ pub mod decode;
 pub mod desk;
 pub mod digest;
 pub mod framing;
+pub mod grant;
 pub mod hold;
 pub mod jwt;
 pub mod ledger;
