@@ -8,7 +8,7 @@
 //! | 0 plain data | [`authority`] [`path`] [`request`] [`ruling`] [`person`] [`agent`] [`role`] [`hold`] [`approval`] [`grant`] [`digest`] [`audit`] [`redact`] [`metrics`] [`trace`] [`units`] |
 //! | 1 pure: bytes in, verdict out | [`decode`] [`rules`] [`outline`] [`card`] [`framing`] |
 //! | 2 services with I/O | [`store`] [`tls`] [`rulebook`] [`outbound`] [`jwt`] |
-//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`routing`] [`outbox`] [`ledger`] [`traffic`] |
+//! | 3 what the product is | [`agents`] [`reviewers`] [`desk`] [`chat`] [`identity`] [`routing`] [`outbox`] [`ledger`] [`traffic`] |
 //! | 4 faces, which never import each other | [`proxy`] [`review`] [`notify`] |
 //! | 5 assembly | [`config`] [`telemetry`] [`server`] [`cli`] |
 
@@ -27,6 +27,7 @@ pub mod digest;
 pub mod framing;
 pub mod grant;
 pub mod hold;
+pub mod identity;
 pub mod jwt;
 pub mod ledger;
 pub mod metrics;

@@ -119,7 +119,7 @@ impl Reviewers {
 }
 
 const LINK_LIFE: Duration = Duration::from_mins(15);
-const SESSION_LIFE: Duration = Duration::from_hours(8);
+pub(crate) const SESSION_LIFE: Duration = Duration::from_hours(8);
 const SESSION_IDLE: Duration = Duration::from_mins(30);
 /// A use is noted when the last note is so old: not every page view needs a write.
 const NOTE_AFTER: Duration = Duration::from_mins(1);

@@ -19,6 +19,7 @@ mod keys;
 mod tests;
 
 pub use jsonwebtoken::Algorithm;
+pub(crate) use keys::discovery_address;
 pub use keys::{Jwk, KeySet, KeySource};
 
 use crate::outbound::OutboundError;
