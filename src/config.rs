@@ -4,6 +4,7 @@
 //! lowered here into what is meant: the settings of the modules. All complaints come at once.
 
 mod channels;
+mod identity;
 mod problem;
 mod read;
 mod tree;
@@ -49,6 +50,8 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// Where holds are shown in chat.
     pub channels: Channels,
+    /// `None`: local accounts only.
+    pub identity: Option<crate::identity::Settings>,
 }
 
 /// The reviewers' side.
@@ -177,6 +180,23 @@ const KEYS: &[&str] = &[
     "log.format",
     "otlp.endpoint",
     "channels",
+    "identity.issuer",
+    "identity.client-id",
+    "identity.client-secret",
+    "identity.scopes",
+    "identity.groups-claim",
+    "identity.person-key",
+    "identity.slack-claim",
+    "identity.teams-claim",
+    "identity.match-email",
+    "identity.groups-fresh",
+    "identity.api.audience",
+    "identity.api.deciding-clients",
+    "identity.cli-client-id",
+    "identity.device-client-id",
+    "roles",
+    "step-up.max-age",
+    "step-up.acr",
 ];
 
 /// Takes every key, and fills in what was not written.
@@ -191,7 +211,8 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         url: reader.take("control.url", base_url),
     };
     let loopback_only = listen.ip().is_loopback() && control.listen.ip().is_loopback();
-    let solo = reader.take("solo", Field::boolean).unwrap_or(loopback_only);
+    let (identity, charter) = identity::people(reader, &base);
+    let solo = reader.take("solo", Field::boolean).unwrap_or(loopback_only && identity.is_none());
     let data = reader.take("data", path).unwrap_or_else(|| folder("data"));
 
     Config {
@@ -209,7 +230,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             held_exchanges_max: reader.take("limits.held", Field::count).unwrap_or(20_000),
             pending_per_agent_max: reader.take("limits.pending-per-agent", Field::count).unwrap_or(500),
             keep_body: reader.take("hold.keep-body", Field::duration).unwrap_or(7 * 24 * HOUR),
-            charter: Arc::default(),
+            charter: Arc::new(charter),
         },
         rules: Rules {
             folders: reader.take("rules", |field, node| field.list(node, path)).unwrap_or_default(),
@@ -242,6 +263,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         log: log(reader),
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         channels: channels::channels(reader, &base),
+        identity,
         file: file.map(Path::to_owned),
     }
 }

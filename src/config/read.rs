@@ -81,6 +81,11 @@ impl Reader {
         read(&mut self.field, &node)
     }
 
+    /// Whether a key was written and has not been taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|node| node.value != Value::Null)
+    }
+
     /// All that was wrong, rendered; and how many things.
     pub(super) fn finish(self) -> Result<(), (usize, String)> {
         match self.field.problems.count() {
@@ -166,6 +171,13 @@ pub(super) struct Field {
 impl Field {
     pub(super) fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
         self.problems.expected(node, self.key, expected);
+        None
+    }
+
+    /// The value is right, but something must stand beside it.
+    pub(super) fn lacks<T>(&mut self, node: &Node, title: &str, help: &str) -> Option<T> {
+        let label = "written here".to_owned();
+        self.problems.push(node.source, &node.span, title.to_owned(), label, Some(help.to_owned()));
         None
     }
 

@@ -42,6 +42,24 @@ traffic: { segment-bytes: 1MB, segment-age: 10m }
 log: { level: "holdpoint=debug,warn", format: json }
 otlp: { endpoint: "http://127.0.0.1:4318" }
 channels: { security: { slack: C0123 }, ops: { teams: "19:abc@thread.tacv2" }, flow: { workflow: "https://flow.example/x?sig=1" } }
+identity:
+  issuer: https://acme.okta.com/
+  client-id: 0oa1
+  client-secret: hush
+  scopes: [openid, groups]
+  groups-claim: /realm/groups
+  person-key: employee_id
+  slack-claim: slack_id
+  teams-claim: oid
+  match-email: true
+  groups-fresh: 1h
+  api: { audience: "api://holdpoint", deciding-clients: [cli] }
+  cli-client-id: cli
+  device-client-id: cli-device
+roles:
+  - { group: platform-oncall, role: reviewer, rules: [github], tags: [publish], agents: [ci] }
+  - { group: audit, role: auditor }
+step-up: { max-age: 2m, acr: [phr, phrh] }
 "#;
 
 #[test]
@@ -91,6 +109,33 @@ fn solo_is_on_alone_where_only_loopback_listens() {
     ] {
         let config = read(text);
         assert_eq!((config.solo, config.desk.solo), (solo, solo), "{text}");
+    }
+}
+
+#[test]
+fn identity_comes_with_roles_and_ends_solo_mode() {
+    let roles = "roles: [{group: a, role: reviewer}]\n";
+    let config = read(&format!("identity: {{issuer: https://idp.test, client-id: us}}\n{roles}"));
+    let identity = config.identity.as_ref().unwrap();
+    assert_eq!((identity.groups_claim.as_str(), identity.scopes.len()), ("groups", 3));
+    assert!(!config.solo && !config.desk.charter.step_up.local);
+    assert_eq!(config.desk.charter.groups_fresh, Some(Duration::from_hours(12)));
+    let local = read(roles);
+    assert!(local.identity.is_none() && local.solo && local.desk.charter.step_up.local);
+    for (text, said) in [
+        ("identity: {issuer: https://idp.test, client-id: us}", "`roles` is not"),
+        ("identity: {issuer: https://idp.test, client-id: us}\nroles: []", "`roles` is not"),
+        ("identity: {issuer: https://idp.test}\nroles: [{group: a, role: admin}]", "has no `client-id`"),
+        ("identity: {client-id: us}", "has no `issuer`"),
+        ("identity: {issuer: http://idp.test, client-id: us}", "this machine only"),
+        ("identity: {issuer: https://idp.test, client-id: us, scopes: [email]}", "`openid`"),
+        ("roles: [{group: a, role: king}]", "`reviewer`, `auditor` or `admin`"),
+        ("roles: [{group: a, role: admin, rules: []}]", "leave the key out"),
+        ("roles: [{group: a, role: admin, rule: x}]", "did you mean `rules`?"),
+        ("roles: [{role: admin}]", "a `group` and its `role`"),
+    ] {
+        let error = parse(None, text.to_owned(), &[]).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
     }
 }
 
