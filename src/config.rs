@@ -7,6 +7,7 @@ mod channels;
 mod identity;
 mod problem;
 mod read;
+mod slack;
 mod tree;
 
 use crate::authority::{Authority, HostPattern};
@@ -52,6 +53,8 @@ pub struct Config {
     pub channels: Channels,
     /// `None`: local accounts only.
     pub identity: Option<crate::identity::Settings>,
+    /// `None`: Slack is not used.
+    pub slack: Option<crate::notify::slack::Settings>,
 }
 
 /// The reviewers' side.
@@ -197,6 +200,14 @@ const KEYS: &[&str] = &[
     "roles",
     "step-up.max-age",
     "step-up.acr",
+    "slack.app-token",
+    "slack.bot-token",
+    "slack.signing-secret",
+    "slack.team",
+    "slack.mode",
+    "slack.api",
+    "slack.sockets",
+    "slack.silence",
 ];
 
 /// Takes every key, and fills in what was not written.
@@ -211,7 +222,11 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         url: reader.take("control.url", base_url),
     };
     let loopback_only = listen.ip().is_loopback() && control.listen.ip().is_loopback();
-    let (identity, charter) = identity::people(reader, &base);
+    let (mut identity, charter) = identity::people(reader, &base);
+    let slack = slack::settings(reader, &base);
+    if let Some(identity) = &mut identity {
+        identity.slack_team = slack.as_ref().and_then(|slack| slack.team.clone());
+    }
     let solo = reader.take("solo", Field::boolean).unwrap_or(loopback_only && identity.is_none());
     let data = reader.take("data", path).unwrap_or_else(|| folder("data"));
 
@@ -264,6 +279,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         channels: channels::channels(reader, &base),
         identity,
+        slack,
         file: file.map(Path::to_owned),
     }
 }

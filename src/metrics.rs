@@ -1,12 +1,14 @@
 //! Counters and gauges, resolved at start: on the hot path each is one atomic addition.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Everything that `/metrics` shows. Cheap to clone by its `Arc`.
 #[derive(Debug, Default)]
@@ -30,6 +32,25 @@ pub struct Metrics {
     pub deliveries: Family<Reason, Counter>,
     pub traffic_records: Counter,
     pub traffic_failures: Counter,
+    /// Open sockets to Slack.
+    pub slack_sockets: Gauge,
+    slack_silence: SinceFrame,
+}
+
+/// Seconds since something last came from Slack over a socket, as of when it is asked for; none before the first.
+#[derive(Debug, Clone, Default)]
+struct SinceFrame(Arc<AtomicI64>);
+
+impl EncodeMetric for SinceFrame {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let last = self.0.load(Ordering::Relaxed);
+        let since = if last == 0 { 0 } else { jiff::Timestamp::now().as_second().saturating_sub(last) };
+        encoder.encode_gauge(&since)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
 }
 
 /// Why something failed: one of a small closed set of words.
@@ -78,6 +99,14 @@ impl Metrics {
         );
         registry.register("traffic_records", "Records written to the traffic log", m.traffic_records.clone());
         registry.register("traffic_failures", "Failed writes of the traffic log", m.traffic_failures.clone());
+        registry.register("slack_sockets", "Open sockets to Slack", m.slack_sockets.clone());
+        let help = "Seconds since something last came from Slack over a socket";
+        registry.register("slack_silence_seconds", help, m.slack_silence.clone());
         (metrics, registry)
+    }
+
+    /// Something came from Slack.
+    pub fn slack_frame(&self) {
+        self.slack_silence.0.store(jiff::Timestamp::now().as_second(), Ordering::Relaxed);
     }
 }

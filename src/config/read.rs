@@ -86,6 +86,12 @@ impl Reader {
         self.entries.get(key).is_some_and(|node| node.value != Value::Null)
     }
 
+    /// Complains of a value that was read, seen with others.
+    pub(super) fn note<T>(&mut self, key: &'static str, node: &Node, expected: &str) -> Option<T> {
+        self.field.key = key;
+        self.field.wrong(node, expected)
+    }
+
     /// All that was wrong, rendered; and how many things.
     pub(super) fn finish(self) -> Result<(), (usize, String)> {
         match self.field.problems.count() {

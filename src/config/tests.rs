@@ -60,6 +60,7 @@ roles:
   - { group: platform-oncall, role: reviewer, rules: [github], tags: [publish], agents: [ci] }
   - { group: audit, role: auditor }
 step-up: { max-age: 2m, acr: [phr, phrh] }
+slack: { app-token: xapp-1, bot-token: xoxb-1, team: T0123, sockets: 3, silence: 30s, api: "https://slack-gov.com/api/" }
 "#;
 
 #[test]
@@ -249,4 +250,26 @@ proptest::proptest! {
     fn no_value_panics(key in 0..KEYS.len(), value in "[\\[\\]{}:,'\"a-z0-9./ \\n-]{0,40}") {
         let _ = parse(None, format!("{}: {value}", KEYS[key]), &[]).map_err(|error| error.to_string());
     }
+}
+
+#[test]
+fn slack_needs_both_of_its_tokens_and_ids_not_names() {
+    let complaint = |text: &str| parse(None, text.to_owned(), &[]).unwrap_err().to_string();
+    for (text, expected) in [
+        ("slack: {bot-token: x}", "`slack.app-token` beside it"),
+        ("slack: {app-token: x}", "`slack.bot-token` beside it"),
+        ("slack: {bot-token: x, mode: http}", "`slack.signing-secret` beside it"),
+        ("slack: {bot-token: x, app-token: z, team: acme}", "the id of a workspace"),
+        ("slack: {bot-token: x, app-token: z, sockets: 9}", "at most 5"),
+        ("slack: {bot-token: x, app-token: z, api: 'http://slack.example/api'}", "https"),
+        ("channels: {a: {slack: '#general'}}", "the id of a Slack conversation"),
+        ("channels: {a: {slack: C012, teams: x}}", "one of"),
+        ("channels: {a: {}}", "one of"),
+    ] {
+        let complaint = complaint(text);
+        assert!(complaint.contains(expected), "{text}: {complaint}");
+    }
+    let http = read("slack: {bot-token: x, mode: http, signing-secret: z}").slack.unwrap();
+    assert!(matches!(http.inbound, crate::notify::slack::Inbound::Http { .. }));
+    assert!(read("slack: {team: T0123}").slack.is_none());
 }
