@@ -1,6 +1,9 @@
 //! Who is who on the agents' side: enrolment, and the lookup that every connection makes.
 
+mod workload;
+
 pub use crate::store::Enrolled;
+pub use workload::{Initiator, Mapping, Workload, WorkloadError};
 
 use crate::agent::{Agent, LOCAL_AGENT};
 use crate::audit::EventKind;
@@ -12,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// An agent that has shown its credentials, for the life of a connection.
@@ -22,6 +26,25 @@ pub struct Known {
     pub initiator: Option<Person>,
     /// Cancelled when the agent is revoked or its token rotated: the connection must close.
     pub revoked: CancellationToken,
+    /// When what it has shown ends, and the connection with it.
+    pub until: Option<Instant>,
+}
+
+impl Known {
+    /// Returns when the agent must go: revoked, or its token has ended.
+    ///
+    /// # Cancel safety
+    /// May be dropped and called again.
+    pub async fn ended(&self) {
+        match self.until {
+            None => self.revoked.cancelled().await,
+            // Both only wait.
+            Some(until) => tokio::select! {
+                () = self.revoked.cancelled() => {}
+                () = tokio::time::sleep_until(until) => {}
+            },
+        }
+    }
 }
 
 /// The agents. Lookups read a snapshot in memory, which follows the database within 200 ms, whichever process
@@ -32,6 +55,7 @@ pub struct Agents {
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// One reload at a time, so that an older one never replaces a newer one.
     reloading: Arc<tokio::sync::Mutex<()>>,
+    workloads: Arc<[workload::Trusted]>,
 }
 
 #[derive(Debug)]
@@ -61,6 +85,7 @@ impl Agents {
             store: store.clone(),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             reloading: Arc::default(),
+            workloads: Arc::from([]),
         };
         let (tasks, stop) = store.tasks();
         let (follower, stop) = (agents.clone(), stop.clone());
@@ -241,7 +266,7 @@ impl Snapshot {
                 .filter(|entry| entry.token_hash == token_hash)
                 .map(|entry| entry.known.revoked.clone())
                 .unwrap_or_default();
-            let known = Known { agent: Arc::new(agent), initiator: None, revoked };
+            let known = Known { agent: Arc::new(agent), initiator: None, revoked, until: None };
             if token_hash.is_some() || workload.is_some() {
                 by_name.insert(name, Entry { known, token_hash, workload });
             } else if name == LOCAL_AGENT {

@@ -9,7 +9,9 @@ mod problem;
 mod read;
 mod slack;
 mod tree;
+mod workloads;
 
+use crate::agents::Workload;
 use crate::authority::{Authority, HostPattern};
 pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream};
 use crate::routing::Channels;
@@ -46,6 +48,8 @@ pub struct Config {
     pub patience: Patience,
     pub limits: Limits,
     pub timeouts: Timeouts,
+    /// Whose tokens agents may show instead of one of ours.
+    pub workloads: Vec<Workload>,
     pub log: Log,
     /// Base URL of an OTLP/HTTP collector.
     pub otlp_endpoint: Option<String>,
@@ -176,6 +180,7 @@ const KEYS: &[&str] = &[
     "timeouts.connect",
     "timeouts.first-byte",
     "timeouts.idle",
+    "workloads",
     "traffic.segment-bytes",
     "traffic.segment-age",
     "log",
@@ -275,6 +280,9 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             first_byte: reader.take("timeouts.first-byte", Field::duration).unwrap_or(HOUR / 6),
             idle: reader.take("timeouts.idle", Field::duration).unwrap_or(HOUR / 6),
         },
+        workloads: reader
+            .take("workloads", |field, node| workloads::workloads(field, node, &base))
+            .unwrap_or_default(),
         log: log(reader),
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         channels: channels::channels(reader, &base),

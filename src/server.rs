@@ -110,18 +110,19 @@ impl Server {
         let rulebook = Arc::new(rulebook);
         let ledger = Ledger::new(&store);
         let reviewers = Reviewers::new(&store);
-        let agents = Arc::new(Agents::open(&store).await?);
+        let outbound = Outbound::new(trust.as_ref());
+        let agents = Agents::open(&store).await?;
+        let agents = Arc::new(agents.with_workloads(config.workloads.clone(), &outbound));
         let desk = Desk::start(&store, config.desk.clone(), Arc::clone(&metrics)).await?;
         let (closed, segments) = mpsc::channel(SEGMENTS_MAX);
         let traffic = Traffic::open(config.traffic.clone(), Arc::clone(&metrics), closed)?;
         let certificate = authority.certificate_path().to_owned();
 
         let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
-        let outbound = Outbound::new(trust.as_ref());
         let chats = chats::build(&chats::Ground {
             config,
             chat: Chat::new(&store, &desk, &control_url, false),
-            outbound,
+            outbound: outbound.clone(),
             tasks: &faces,
             shutdown: &shutdown,
         });

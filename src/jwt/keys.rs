@@ -43,7 +43,8 @@ impl Jwk {
 
     /// The key as one that verifies with the algorithm, if it is such a key.
     pub(super) fn decoding(&self, algorithm: Algorithm) -> Option<DecodingKey> {
-        if self.text("use").is_some_and(|purpose| purpose != "sig") {
+        // `jwt-svid`: in the bundles of SPIFFE (SPIFFE Trust Domain and Bundle §4.2.2).
+        if self.text("use").is_some_and(|purpose| !matches!(purpose, "sig" | "jwt-svid")) {
             return None;
         }
         if self.text("alg").is_some_and(|own| own.parse() != Ok(algorithm)) {

@@ -7,7 +7,7 @@ use super::reply::{Dialect, Reply};
 use super::strict::Strict;
 use super::tunnel::{self, Failure};
 use super::{CONNECTION_WINDOW, Gate, Owned, STREAM_WINDOW};
-use crate::agents::Known;
+use crate::agents::{Known, WorkloadError};
 use crate::authority::{Authority, Host, Scheme};
 use crate::framing::{Framing, Step};
 use base64::Engine as _;
@@ -85,7 +85,7 @@ async fn connection(gate: &Arc<Gate>, mut tcp: TcpStream, source: IpAddr) {
             Ok(Err(reply)) => return refuse(gate, tcp, reply).await,
             Err(_) => return,
         };
-    let known = match identify(gate, opening.credentials.as_deref()) {
+    let known = match identify(gate, opening.credentials.as_deref()).await {
         Ok(known) => known,
         Err(reply) => return refuse(gate, tcp, reply).await,
     };
@@ -192,14 +192,49 @@ fn opening(head: &httparse::Request<'_, '_>, length: usize) -> Result<Opening, R
 }
 
 /// The agent behind the credentials; without any, on a loopback-only listener, `local`.
-fn identify(gate: &Gate, credentials: Option<&str>) -> Result<Known, Reply> {
+async fn identify(gate: &Gate, credentials: Option<&str>) -> Result<Known, Reply> {
     let agents = &gate.services.agents;
     match credentials {
         None if gate.loopback => Ok(agents.local()),
         None => Err(unknown_agent("This proxy wants to know its agents")),
-        Some(value) => basic(value)
-            .and_then(|(name, token)| agents.authenticate(&name, &token))
-            .ok_or_else(|| unknown_agent("These proxy credentials are not known, or were revoked")),
+        Some(value) => {
+            let basic = basic(value);
+            if let Some(known) = basic.as_ref().and_then(|(name, token)| agents.authenticate(name, token)) {
+                return Ok(known);
+            }
+            let shown = match &basic {
+                Some((name, token)) => {
+                    Some((Some(name.as_str()).filter(|name| !name.is_empty()), token.as_str()))
+                }
+                None => bearer(value).map(|token| (None, token)),
+            };
+            match shown {
+                Some((name, token)) if token.contains('.') => of_workload(gate, name, token).await,
+                _ => Err(unknown_agent("These proxy credentials are not known, or were revoked")),
+            }
+        }
+    }
+}
+
+/// The agent of a workload, by a token that its platform gave it.
+async fn of_workload(gate: &Gate, name: Option<&str>, token: &str) -> Result<Known, Reply> {
+    let admitted = timeout(gate.settings.timeouts.handshake, gate.services.agents.admit(name, token)).await;
+    match admitted {
+        Ok(Ok(known)) => Ok(known),
+        Ok(Err(WorkloadError::Issuer)) => {
+            Err(unknown_agent("These proxy credentials are not known, or were revoked"))
+        }
+        Ok(Err(error)) if !error.is_outage() => {
+            Err(unknown_agent(&format!("This token of a workload is not accepted: {error}")))
+        }
+        failed => {
+            if let Ok(Err(error)) = failed {
+                tracing::error!(error = &error as &dyn std::error::Error, "a workload cannot be identified");
+            }
+            let message = "Nothing was sent: the token of this workload cannot be checked at the moment.";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Err(Reply::new(status, "workload_unchecked", "unavailable", message.to_owned()))
+        }
     }
 }
 
@@ -212,6 +247,12 @@ fn basic(value: &str) -> Option<(String, String)> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (name, token) = decoded.split_once(':')?;
     Some((name.to_owned(), token.to_owned()))
+}
+
+/// RFC 6750 §2.1.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 async fn pass_unread(tunnel: Tunnel) {
@@ -384,7 +425,7 @@ where
 enum Stop {
     /// Shutdown: what is under way may end.
     Gracefully,
-    /// Revoked, idle for too long, or a head that does not come to its end.
+    /// Revoked, its token at its end, idle for too long, or a head that does not come to its end.
     Now,
 }
 
@@ -399,7 +440,7 @@ async fn stop(link: &Link, closing: Closing) -> Stop {
     let timeouts = &link.gate.settings.timeouts;
     tokio::select! {
         () = link.gate.shutdown.cancelled(), if closing == Closing::No => Stop::Gracefully,
-        () = link.known.revoked.cancelled() => Stop::Now,
+        () = link.known.ended() => Stop::Now,
         () = link.pulse.stopped(timeouts.header, timeouts.idle) => Stop::Now,
     }
 }

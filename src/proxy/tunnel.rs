@@ -55,7 +55,7 @@ pub(super) async fn pass(tunnel: Tunnel) -> Result<(), (Tunnel, Failure)> {
     };
     let ended = tokio::select! {
         copied = pin!(copy) => copied.ok(),
-        () = known.revoked.cancelled() => None,
+        () = known.ended() => None,
         () = gate.shutdown.cancelled() => None,
     };
     if let Some((up, down)) = ended {

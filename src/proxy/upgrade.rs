@@ -64,7 +64,7 @@ async fn connect(link: &Link, downstream: OnUpgrade, upstream: OnUpgrade, mut en
         (TokioIo::new(downstream), TokioIo::new(upstream));
     let copied = tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut downstream, &mut upstream, COPY_BYTES, COPY_BYTES) => copied.ok(),
-        () = link.known.revoked.cancelled() => None,
+        () = link.known.ended() => None,
         () = stopped.cancelled() => None,
     };
     if let (Some(entered), Some((up, down))) = (&mut entered, copied) {

@@ -278,7 +278,7 @@ pub(super) fn actor(by: Option<&Person>) -> String {
 }
 
 /// `[a-z0-9][a-z0-9._-]{0,62}`, and whatever `more` allows after the first character.
-pub(super) fn check_name(name: &str, more: &str) -> Result<(), StoreError> {
+pub(crate) fn check_name(name: &str, more: &str) -> Result<(), StoreError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let sound = name.starts_with(plain)
         && name.len() <= NAME_BYTES_MAX

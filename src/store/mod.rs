@@ -26,7 +26,7 @@ mod writer;
 
 pub use accounts::{LinkedAccount, LinkedBy, Ticketed};
 pub use agents::Enrolled;
-pub(crate) use agents::{Credential, Enrolling, Enrolment};
+pub(crate) use agents::{Credential, Enrolling, Enrolment, check_name};
 pub(crate) use attempts::{Attempted, Taken};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use cards::CardRow;

@@ -19,6 +19,7 @@ pub mod h2;
 pub mod holdpoint;
 pub mod origin;
 pub mod reviewer;
+pub mod signer;
 pub mod tap;
 pub mod traffic;
 pub mod wire;
