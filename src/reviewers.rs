@@ -111,6 +111,41 @@ impl Reviewers {
         Ok(Some(Session { reviewer: row.reviewer, csrf: row.csrf, expires_at: row.expires_at }))
     }
 
+    /// What a ticket stands for (`hpk_…`), without spending it. `None`: unknown, spent or too old.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn ticket(&self, secret: &str) -> Result<Option<Ticketed>, StoreError> {
+        self.store.ticket(secret).await
+    }
+
+    /// Spends a ticket: the chat account that it stands for votes as this person from now on.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn spend_ticket(&self, secret: &str, person: &Person) -> Result<Option<Ticketed>, StoreError> {
+        self.store.spend_ticket(secret, person).await
+    }
+
+    /// The chat accounts that vote as this person.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn accounts(&self, person: &Person) -> Result<Vec<LinkedAccount>, StoreError> {
+        self.store.accounts_of(person).await
+    }
+
+    /// Unlinks a chat account from its own person. False: it was not linked to them.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn unlink(&self, account: &str, person: &Person) -> Result<bool, StoreError> {
+        if self.store.account_person(account).await?.as_ref() != Some(person) {
+            return Ok(false);
+        }
+        self.store.unlink_account(account, person).await
+    }
+
     /// # Errors
     /// The store.
     pub async fn logout(&self, cookie: &str) -> Result<(), StoreError> {

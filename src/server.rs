@@ -7,6 +7,7 @@ use crate::audit::{Event, EventKind};
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::identity::Identity;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Reason};
 use crate::outbound::Outbound;
@@ -119,9 +120,14 @@ impl Server {
         let certificate = authority.certificate_path().to_owned();
 
         let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
+        let identity = config
+            .identity
+            .clone()
+            .map(|settings| Arc::new(Identity::new(settings, &outbound, &store, &control_url)));
+        let match_email = identity.as_ref().is_some_and(|identity| identity.settings().match_email);
         let chats = chats::build(&chats::Ground {
             config,
-            chat: Chat::new(&store, &desk, &control_url, false),
+            chat: Chat::new(&store, &desk, &control_url, match_email),
             outbound: outbound.clone(),
             tasks: &faces,
             shutdown: &shutdown,
@@ -164,6 +170,7 @@ impl Server {
         let face = review::app(review::Context {
             desk: Arc::clone(&desk),
             reviewers: reviewers.clone(),
+            identity,
             agents,
             ledger: ledger.clone(),
             rules: rulebook.current(),

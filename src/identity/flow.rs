@@ -219,6 +219,20 @@ impl Identity {
         code: &str,
         verifier: &str,
     ) -> Result<Tokens, IdentityError> {
+        let request = self.token_request(provider, code, verifier);
+        let request = request.map_err(|_| IdentityError::Document("the token endpoint is no address"))?;
+        let answer = self.outbound.send(request).await.map_err(IdentityError::Unreachable)?;
+        if answer.status != StatusCode::OK {
+            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let said = body.get("error").and_then(Value::as_str).map(short);
+            let description = body.get("error_description").and_then(Value::as_str).map(short);
+            tracing::warn!(status = answer.status.as_u16(), ?said, ?description, "a code was not exchanged");
+            return Err(IdentityError::Exchange(said.unwrap_or_else(|| answer.status.as_u16().to_string())));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| IdentityError::Exchange("no id_token".to_owned()))
+    }
+
+    fn token_request(&self, provider: &Provider, code: &str, verifier: &str) -> http::Result<Request<Bytes>> {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -242,17 +256,7 @@ impl Identity {
                 form.append_pair("client_id", id);
             }
         }
-        let request = request.body(Bytes::from(form.finish()));
-        let request = request.map_err(|_| IdentityError::Document("the token endpoint is no address"))?;
-        let answer = self.outbound.send(request).await.map_err(IdentityError::Unreachable)?;
-        if answer.status != StatusCode::OK {
-            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let said = body.get("error").and_then(Value::as_str).map(short);
-            let description = body.get("error_description").and_then(Value::as_str).map(short);
-            tracing::warn!(status = answer.status.as_u16(), ?said, ?description, "a code was not exchanged");
-            return Err(IdentityError::Exchange(said.unwrap_or_else(|| answer.status.as_u16().to_string())));
-        }
-        serde_json::from_slice(&answer.body).map_err(|_| IdentityError::Exchange("no id_token".to_owned()))
+        request.body(Bytes::from(form.finish()))
     }
 
     /// OpenID Connect Core §3.1.3.7.

@@ -1,5 +1,6 @@
 //! Login by one-time link, and logout. The link itself changes nothing: previews and scanners open links.
 
+use super::oidc;
 use super::pages::{self, Frame};
 use super::problem::Problem;
 use super::session::{self, SignedIn};
@@ -21,6 +22,22 @@ struct LoginPage {
     link: String,
     next: String,
     failed: bool,
+    /// The host of the identity provider, and where a sign-in there begins.
+    provider: Option<Shown>,
+    begin: String,
+}
+
+impl LoginPage {
+    fn of(face: &Face, link: String, next: &str, failed: bool) -> Self {
+        Self {
+            frame: Frame::outside(face),
+            link,
+            failed,
+            provider: face.context.identity.as_ref().map(|identity| Shown::of(&identity.host())),
+            begin: oidc::begin_path(next),
+            next: next.to_owned(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -45,11 +62,8 @@ pub(super) struct Logout {
 
 /// `GET /login?link=SECRET&next=/holds/…`: a button, nothing more.
 pub(super) async fn page(State(face): State<Arc<Face>>, Query(link): Query<Link>) -> Response {
-    let next = local(&link.next).to_owned();
-    pages::render(
-        StatusCode::OK,
-        &LoginPage { frame: Frame::outside(&face), link: link.link, next, failed: false },
-    )
+    let next = local(&link.next);
+    pages::render(StatusCode::OK, &LoginPage::of(&face, link.link, next, false))
 }
 
 /// `POST /login`: spends the link and begins a session.
@@ -59,8 +73,7 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     let next = local(&link.next);
     let Some(cookie) = face.context.reviewers.spend_link(link.link.trim()).await? else {
-        let frame = Frame::outside(&face);
-        let page = LoginPage { frame, link: String::new(), next: next.to_owned(), failed: true };
+        let page = LoginPage::of(&face, String::new(), next, true);
         return Ok(pages::render(StatusCode::FORBIDDEN, &page));
     };
     let cookie = session::set_cookie(&cookie, face.guard.https);
@@ -81,6 +94,9 @@ pub(super) async fn end(
         face.context.reviewers.logout(value).await?;
     }
     let cookie = session::set_cookie("", face.guard.https);
+    if let Some(page) = oidc::leave(&face, &visitor.0.reviewer.login).await {
+        return Ok(([(SET_COOKIE, cookie)], page).into_response());
+    }
     Ok((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, "/login".to_owned())]).into_response())
 }
 
@@ -90,7 +106,7 @@ pub(super) fn arrival(path: &str) -> Response {
 }
 
 /// Only a path of ours may follow a login.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let sound = next.starts_with('/')
         && next.as_bytes().get(1).is_none_or(|second| !matches!(second, b'/' | b'\\'))
         && next.bytes().all(|byte| byte.is_ascii_graphic());

@@ -10,6 +10,7 @@ mod card;
 mod guard;
 mod login;
 mod moment;
+mod oidc;
 mod pages;
 mod probes;
 mod problem;
@@ -22,6 +23,7 @@ pub use serve::serve;
 
 use crate::agents::Agents;
 use crate::desk::Desk;
+use crate::identity::Identity;
 use crate::ledger::Ledger;
 use crate::outbox::Outbox;
 use crate::reviewers::Reviewers;
@@ -41,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Context {
     pub desk: Arc<Desk>,
     pub reviewers: Reviewers,
+    /// `None`: local accounts only.
+    pub identity: Option<Arc<Identity>>,
     pub agents: Arc<Agents>,
     pub ledger: Ledger,
     pub rules: Arc<ArcSwap<RuleSet>>,
@@ -97,7 +101,13 @@ fn pages() -> Router<Arc<Face>> {
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
         .route("/login", get(login::page).post(login::begin))
+        .route("/login/oidc", get(oidc::begin))
+        .route("/login/callback", get(oidc::callback))
         .route("/logout", post(login::end))
+        .route("/logout/backchannel", post(oidc::back_channel))
+        .route("/account", get(pages::account::page))
+        .route("/account/unlink", post(pages::account::unlink))
+        .route("/link", get(pages::account::ask).post(pages::account::link))
         .route("/assets/{name}", get(assets::asset))
 }
 

@@ -20,6 +20,10 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(super) hold: Option<Box<serde_json::Value>>,
+    /// What `WWW-Authenticate` says with a 401, instead of `Bearer` alone.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(super) challenge: Option<HeaderValue>,
 }
 
 impl Problem {
@@ -30,6 +34,7 @@ impl Problem {
             status: status.as_u16(),
             detail: None,
             hold: None,
+            challenge: None,
         }
     }
 
@@ -67,7 +72,8 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let challenge = self.challenge.unwrap_or(HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<Face>> for SignedIn {
             return Ok(Self(session));
         }
         if came_from_elsewhere(parts) {
-            return Err(super::login::arrival(parts.uri.path()));
+            return Err(super::login::arrival(asked(parts)));
         }
         Err(Redirect::to(&login_path(parts)).into_response())
     }
@@ -122,7 +122,22 @@ impl FromRequestParts<Arc<Face>> for Listener {
 
 /// The value of the session cookie.
 pub(super) fn cookie<'h>(headers: &'h HeaderMap, face: &Face) -> Option<&'h str> {
-    let name = cookie_name(face.guard.https);
+    named(headers, cookie_name(face.guard.https))
+}
+
+/// What binds a login under way to its browser.
+pub(super) fn login_cookie<'h>(headers: &'h HeaderMap, face: &Face) -> Option<&'h str> {
+    named(headers, login_cookie_name(face.guard.https))
+}
+
+/// `Set-Cookie` of [`login_cookie`]. `Lax`: the browser must send it when it comes back from the provider's site.
+pub(super) fn set_login_cookie(value: &str, https: bool) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    let name = login_cookie_name(https);
+    format!("{name}={value}; Path=/; Max-Age={LOGIN_SECONDS}; HttpOnly; SameSite=Lax{secure}")
+}
+
+fn named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let pairs = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     pairs.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
@@ -135,7 +150,7 @@ pub(super) fn set_cookie(value: &str, https: bool) -> String {
     format!("{}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}", cookie_name(https))
 }
 
-async fn session(headers: &HeaderMap, face: &Face) -> Result<Option<Session>, Problem> {
+pub(super) async fn session(headers: &HeaderMap, face: &Face) -> Result<Option<Session>, Problem> {
     match cookie(headers, face) {
         Some(value) => Ok(face.context.reviewers.session(value).await?),
         None => Ok(None),
@@ -166,8 +181,13 @@ fn came_from_elsewhere(parts: &Parts) -> bool {
         && parts.headers.get(super::guard::SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
 }
 
+/// The path with its query: a ticket to link a chat account must come along.
+fn asked(parts: &Parts) -> &str {
+    parts.uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
 fn login_path(parts: &Parts) -> String {
-    let next = parts.uri.path();
+    let next = asked(parts);
     if next == "/" || parts.method != Method::GET {
         return "/login".to_owned();
     }
@@ -181,5 +201,11 @@ fn cookie_name(https: bool) -> &'static str {
     if https { "__Host-holdpoint_session" } else { "holdpoint_session" }
 }
 
+fn login_cookie_name(https: bool) -> &'static str {
+    if https { "__Host-holdpoint_login" } else { "holdpoint_login" }
+}
+
+/// As long as a login may take.
+const LOGIN_SECONDS: u32 = 600;
 /// As [`Session::expires_at`].
 const SESSION_SECONDS: u32 = 8 * 3600;

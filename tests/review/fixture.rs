@@ -78,6 +78,7 @@ impl Server {
         let app = review::app(Context {
             desk: Arc::clone(&desk),
             reviewers: reviewers.clone(),
+            identity: None,
             agents: Arc::new(agents.clone()),
             ledger: Ledger::new(&store),
             rules: Arc::new(arc_swap::ArcSwap::from_pointee(rules)),

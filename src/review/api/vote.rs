@@ -1,7 +1,7 @@
 //! Votes by the API.
 
 use super::hold::Detail;
-use crate::approval::{Choice, Refusal, Vote};
+use crate::approval::{Choice, Refusal, StepUp, Vote};
 use crate::desk::VoteError;
 use crate::hold::{Hold, HoldId};
 use crate::review::Face;
@@ -11,7 +11,7 @@ use crate::review::session::Caller;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -39,7 +39,7 @@ pub(super) struct Ballot {
     responses(
         (status = 200, description = "Counted; the hold as it stands", body = Detail),
         (status = 400, description = "Not a vote", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No or unknown token", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No or unknown token, or a login that is not fresh and strong enough for this rule (`WWW-Authenticate` as in RFC 9470)", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The caller may not vote so", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such hold", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Another digest, or decided already: `hold` is the recorded outcome", body = Problem, content_type = "application/problem+json"),
@@ -84,10 +84,27 @@ async fn refused(refusal: &Refusal, hold: &Hold, face: &Face, caller: &Caller) -
         Refusal::StepUp => "step-up",
     };
     let mut problem = Problem::new(status(refusal), word).detail(refusal.to_string());
+    if matches!(refusal, Refusal::StepUp) {
+        return Ok(stronger(&face.context.desk.settings().charter.step_up));
+    }
     if status(refusal) == StatusCode::CONFLICT {
         problem.hold = serde_json::to_value(Detail::of(hold, face, caller).await?).ok().map(Box::new);
     }
     Ok(problem)
+}
+
+/// What a caller must come back with (RFC 9470 §3).
+fn stronger(step_up: &StepUp) -> Problem {
+    let mut challenge = "Bearer error=\"insufficient_user_authentication\", \
+                         error_description=\"a fresh, strong login is required\""
+        .to_owned();
+    if !step_up.acr.is_empty() {
+        challenge.push_str(&format!(", acr_values=\"{}\"", step_up.acr.join(" ")));
+    }
+    challenge.push_str(&format!(", max_age=\"{}\"", step_up.max_age.as_secs()));
+    let mut problem = Problem::new(StatusCode::UNAUTHORIZED, "step-up").detail(Refusal::StepUp.to_string());
+    problem.challenge = HeaderValue::from_str(&challenge).ok();
+    problem
 }
 
 const REASON_BYTES_MAX: usize = 2000;

@@ -2,7 +2,7 @@
 
 use super::request::RequestView;
 use super::{Frame, Trouble, render};
-use crate::approval::Choice;
+use crate::approval::{Choice, Refusal};
 use crate::desk::{History, VoteError};
 use crate::hold::{Hold, HoldId, HoldState, ReleaseOutcome};
 use crate::ledger;
@@ -11,6 +11,7 @@ use crate::review::Face;
 use crate::review::body::Content;
 use crate::review::card::{Approvals, Clients};
 use crate::review::moment::{Moment, span};
+use crate::review::oidc;
 use crate::review::session::Visitor;
 use crate::review::shown::Shown;
 use crate::ruling::Risk;
@@ -77,6 +78,8 @@ struct Decision {
     effect: String,
     /// Why the visitor cannot approve.
     refusal: Option<String>,
+    /// Where the visitor signs in again, when that may help.
+    again: Option<String>,
     may_deny: bool,
     /// The visitor must say that they have read it all.
     careful: bool,
@@ -218,10 +221,10 @@ impl Detail {
 impl Decision {
     async fn of(face: &Face, visitor: &Visitor, hold: &Hold, now: Timestamp) -> Result<Self, Trouble> {
         let pending = hold.state == HoldState::Pending;
-        let refusal = match face.context.desk.may_approve(hold, &visitor.0.reviewer).await {
-            Ok(()) => None,
+        let (refusal, again) = match face.context.desk.may_approve(hold, &visitor.0.reviewer).await {
+            Ok(()) => (None, None),
             Err(VoteError::Store(error)) => return Err(error.into()),
-            Err(refused) => Some(sentence(&refused.to_string())),
+            Err(refused) => (Some(sentence(&refused.to_string())), again(face, visitor, hold, &refused)),
         };
         let clients = Clients::of(hold, face, now);
         let approvals = Approvals::of(hold, face.context.solo);
@@ -235,10 +238,23 @@ impl Decision {
             each: shown(&hold.grounds.review.each),
             effect,
             refusal,
+            again,
             may_deny: pending && hold.expires_at > now,
             careful: careful(hold),
             outcome: outcome(hold, now),
         })
+    }
+}
+
+/// Where a new login begins that comes back here.
+fn again(face: &Face, visitor: &Visitor, hold: &Hold, refused: &VoteError) -> Option<String> {
+    let VoteError::Refused(refusal) = refused else { return None };
+    let next = format!("/holds/{}", hold.id);
+    match (refusal, visitor.0.reviewer.person.is_local() || face.context.identity.is_none()) {
+        _ if !refusal.mends_by_login() => None,
+        (_, true) => Some(format!("/login?next={next}")),
+        (Refusal::StepUp, false) => Some(oidc::step_up_path(&next)),
+        (_, false) => Some(oidc::begin_path(&next)),
     }
 }
 
@@ -357,7 +373,7 @@ impl Happened {
 }
 
 /// First letter large, full stop at the end.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::review) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

@@ -1,5 +1,6 @@
 //! Pages, rendered here and whole without a script.
 
+pub(super) mod account;
 pub(super) mod agents;
 pub(super) mod detail;
 pub(super) mod enrol;
