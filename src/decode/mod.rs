@@ -4,10 +4,14 @@
 //! form, both readings are kept, and rules are asked about both.
 
 mod coding;
+mod folding;
 mod form;
 mod json;
+mod jsonrpc;
 mod multipart;
+pub mod protocol;
 
+pub(crate) use folding::same_folded;
 pub(crate) use form::{component, split};
 pub use json::{Json, Number};
 
@@ -25,6 +29,9 @@ pub enum Body {
     Empty,
     /// Decoded: see the accessors.
     Decoded(Decoded),
+    /// No text once its codings are undone. Rules about its fields or its text find it unreadable; protocols of
+    /// bytes (git, gRPC) read it.
+    Binary { bytes: Vec<u8>, why: String },
     /// A rule depends on it and it cannot be understood: coding, charset, size.
     Unreadable(String),
 }
@@ -42,6 +49,17 @@ pub struct Decoded {
     pub unstructured: Option<String>,
     /// Size as sent.
     pub bytes: u64,
+}
+
+impl Decoded {
+    /// Whether a lenient reader might find an object in what is no JSON (comments, quotes, commas): not without a
+    /// brace, and not in what is sent as a form and begins like one.
+    pub(crate) fn may_be_lenient_json(&self) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        self.json.is_none()
+            && text.contains('{')
+            && (self.form.is_none() || text.trim_start().starts_with(['{', '[', '/', '#']))
+    }
 }
 
 /// Limits of decoding.
@@ -90,22 +108,30 @@ pub fn body(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Body {
     if bytes.is_empty() {
         return Body::Empty;
     }
-    match decoded(headers, bytes, limits) {
-        Ok(decoded) => Body::Decoded(decoded),
-        Err(error) => Body::Unreadable(error.to_string()),
-    }
+    decoded(headers, bytes, limits).unwrap_or_else(|error| Body::Unreadable(error.to_string()))
 }
 
-fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Decoded, BodyError> {
+fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Body, BodyError> {
     let media = Media::of(headers)?;
     let plain = coding::undo(headers.get_all(CONTENT_ENCODING), bytes, limits)?;
     let sent = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if let Some(boundary) = &media.boundary {
         let form = multipart::fields(&plain, boundary)?;
         let text = text(&plain).ok().map(str::to_owned);
-        return Ok(Decoded { text, json: None, form: Some(form), unstructured: None, bytes: sent });
+        return Ok(Body::Decoded(Decoded {
+            text,
+            json: None,
+            form: Some(form),
+            unstructured: None,
+            bytes: sent,
+        }));
     }
-    let text = text(&plain)?;
+    let text = match text(&plain) {
+        Ok(text) => text,
+        Err(error) => {
+            return Ok(Body::Binary { why: error.to_string(), bytes: plain.into_owned() });
+        }
+    };
     let json = json::read(text);
     let form = match media.kind {
         Kind::Json => None,
@@ -117,7 +143,7 @@ fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Decoded,
         Err(error) if form.is_none() => (None, Some(error)),
         Err(_) => (None, None),
     };
-    Ok(Decoded { text: Some(text.to_owned()), json, form, unstructured, bytes: sent })
+    Ok(Body::Decoded(Decoded { text: Some(text.to_owned()), json, form, unstructured, bytes: sent }))
 }
 
 /// UTF-8 with one byte order mark tolerated, and without NUL, which other Unicode codings are full of.
@@ -209,7 +235,9 @@ mod tests {
     #[track_caller]
     fn unreadable(fields: &[(&'static str, &str)], bytes: &[u8], why: &str) {
         match decode(fields, bytes) {
-            Body::Unreadable(reason) => assert!(reason.contains(why), "{reason}"),
+            Body::Unreadable(reason) | Body::Binary { why: reason, .. } => {
+                assert!(reason.contains(why), "{reason}");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -57,7 +57,7 @@ impl BodyView {
         let coded = headers.get("content-encoding").is_some_and(|coding| coding != "identity");
         match decode::body(&headers, bytes, LIMITS) {
             Body::Decoded(decoded) => view.decoded(&decoded, coded, matched),
-            Body::Unreadable(why) => {
+            Body::Unreadable(why) | Body::Binary { why, .. } => {
                 view.notes.push(format!("This body could not be read: {}.", Shown::of(&why)))
             }
             Body::NotRead | Body::Empty => {}

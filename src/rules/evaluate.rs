@@ -156,8 +156,9 @@ pub(super) fn facts<'a>(
     methods: &'a Methods<'a>,
     caller: &'a crate::request::Caller<'a>,
     body: &'a crate::decode::Body,
+    views: &'a crate::decode::protocol::Views<'a>,
     now: Option<jiff::Timestamp>,
     counting: Counting<'a>,
 ) -> Facts<'a> {
-    Facts { head, methods, caller, body, now, counting }
+    Facts { head, methods, caller, body, views, now, counting }
 }

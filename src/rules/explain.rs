@@ -9,6 +9,7 @@ use super::rule::{Adjuster, Example, Rule};
 use super::truth::{Stance, Truth};
 use super::{ExampleFailure, FailedMatcher, NearMiss, RuleSet, evaluate};
 use crate::agent::Agent;
+use crate::decode::protocol::Views;
 use crate::decode::{self, Body, Limits};
 use crate::request::Caller;
 use jiff::Timestamp;
@@ -102,9 +103,9 @@ fn run(example: &Example, check: impl FnOnce(&Facts<'_>) -> Option<String>) -> O
     if let Body::Unreadable(reason) = &body {
         return Some(format!("its own body cannot be read: {reason}"));
     }
-    let methods = Methods::of(&head);
+    let (methods, views) = (Methods::of(&head), Views::default());
     let moment = Some(Timestamp::UNIX_EPOCH); // time windows and rates count as met
-    check(&evaluate::facts(&head, &methods, &caller, &body, moment, Counting::Met))
+    check(&evaluate::facts(&head, &methods, &caller, &body, &views, moment, Counting::Met))
 }
 
 fn check(rule: &Rule, example: &Example, facts: &Facts<'_>) -> Option<String> {

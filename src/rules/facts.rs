@@ -2,8 +2,9 @@
 
 use super::method::Methods;
 use super::rate::Counting;
-use super::truth::{Unclear, same_folded};
-use crate::decode::{Body, Decoded, Json, component, split};
+use super::truth::Unclear;
+use crate::decode::protocol::{Request, Said, Unread, View, Views};
+use crate::decode::{Body, Decoded, Json, component, same_folded, split};
 use crate::request::{Caller, Head};
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -17,6 +18,8 @@ pub(super) struct Facts<'a> {
     pub(super) caller: &'a Caller<'a>,
     /// [`Body::NotRead`] when only the head is known.
     pub(super) body: &'a Body,
+    /// The request as protocols see it, read when first asked for.
+    pub(super) views: &'a Views<'a>,
     /// `None` when only the head is asked about.
     pub(super) now: Option<Timestamp>,
     pub(super) counting: Counting<'a>,
@@ -69,6 +72,33 @@ impl<'a> Field<'a> {
 
     pub(super) fn unclear(why: Unclear) -> Self {
         Self { unclear: Some(why), ..Self::default() }
+    }
+
+    /// What a call says in one field; below a pointer, where there is one.
+    pub(super) fn said(said: Option<&'a Said<'_>>, pointer: &[Box<str>]) -> Self {
+        match said {
+            None => Self::default(),
+            Some(Said::Hidden) => Self::unclear(Unclear::Body),
+            Some(Said::Names { names, exact }) => Self {
+                values: names.iter().map(|name| Seen::text(&**name)).collect(),
+                exact: *exact,
+                unclear: None,
+            },
+            Some(Said::Document { roots, exact }) => {
+                let mut field = Self::default();
+                let mut in_all = *exact;
+                for root in roots {
+                    field.exact = false;
+                    descend(&mut field, root, pointer, true);
+                    in_all &= field.exact;
+                }
+                field.exact = in_all;
+                if roots.iter().any(|root| ends_in_text(root, pointer)) {
+                    field.unclear = Some(Unclear::Body);
+                }
+                field
+            }
+        }
     }
 
     fn push_json(&mut self, value: &'a Json) {
@@ -142,6 +172,11 @@ impl<'a> Facts<'a> {
         field
     }
 
+    /// The request as one of [`PROTOCOLS`](crate::decode::protocol::PROTOCOLS) sees it, where it can be in it.
+    pub(super) fn view(&self, protocol: usize) -> Option<&'a Result<View<'a>, Unread>> {
+        self.views.of(protocol, &Request { head: self.head, body: self.body })
+    }
+
     /// Size of the body in bytes, as announced or as read.
     pub(super) fn size(&self) -> Option<u64> {
         let announced = self.head.headers.get(http::header::CONTENT_LENGTH);
@@ -169,6 +204,23 @@ fn add<'a>(field: &mut Field<'a>, key: &str, name: &str, value: impl FnOnce() ->
     if same_folded(bare, name) {
         field.exact |= key == name;
         field.values.push(value());
+    }
+}
+
+/// Whether a pointer goes on where the value is a text that may be JSON: some servers read it as such.
+fn ends_in_text(value: &Json, pointer: &[Box<str>]) -> bool {
+    let Some((segment, rest)) = pointer.split_first() else { return false };
+    match value {
+        Json::Text(text) => text.trim_start().starts_with(['{', '[']),
+        Json::Map(entries) => entries.iter().any(|(key, inner)| {
+            (&**segment == "*" || same_folded(key, segment)) && ends_in_text(inner, rest)
+        }),
+        Json::List(items) if &**segment == "*" => items.iter().any(|inner| ends_in_text(inner, rest)),
+        Json::List(items) => {
+            let item = segment.parse::<usize>().ok().and_then(|at| items.get(at));
+            item.is_some_and(|inner| ends_in_text(inner, rest))
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 

@@ -124,7 +124,7 @@ fn matched(matcher: &Matcher, facts: &Facts<'_>) -> Vec<MatchedField> {
 
 fn unreadable(body: &Body) -> String {
     match body {
-        Body::Unreadable(reason) => reason.clone(),
+        Body::Unreadable(reason) | Body::Binary { why: reason, .. } => reason.clone(),
         Body::Decoded(Decoded { unstructured: Some(reason), .. }) => format!("the body has {reason}"),
         _ => "its body could not be read".to_owned(),
     }

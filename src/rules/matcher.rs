@@ -5,6 +5,7 @@ use super::facts::{Facts, Field, Seen};
 use super::host::HostPattern;
 use super::method::MethodSet;
 use super::path::{PathPattern, trimmed};
+use super::protocol::Asked;
 use super::rate::{Counting, Rate};
 use super::reader::Reader;
 use super::tree::{Key, Kind, Node};
@@ -45,6 +46,8 @@ pub(super) enum Ask {
     Header(HeaderName, ValueMatch),
     Query(String, ValueMatch),
     Time(Vec<TimeWindow>),
+    /// Something of a call in a protocol.
+    Call(Asked),
     Body(Vec<Box<str>>, ValueMatch),
     Text(ValueMatch),
     If(Condition),
@@ -135,10 +138,11 @@ impl Ask {
             Self::Header(..) => 8,
             Self::Query(..) => 9,
             Self::Time(_) => 10,
-            Self::Body(..) => 11,
-            Self::Text(_) => 12,
-            Self::If(_) => 13,
-            Self::Rate(_) => 14,
+            Self::Call(_) => 11,
+            Self::Body(..) => 12,
+            Self::Text(_) => 13,
+            Self::If(_) => 14,
+            Self::Rate(_) => 15,
         }
     }
 
@@ -169,6 +173,7 @@ impl Ask {
                 (_, Some(now)) => windows.iter().any(|window| window.contains(now)).into(),
                 (_, None) => Truth::Unclear(Unclear::Other),
             },
+            Self::Call(asked) => asked.answer(facts, stance),
             Self::Body(pointer, value) => value.answer(&facts.body(pointer), stance),
             Self::Text(value) => value.answer(&facts.text(), stance),
             Self::If(condition) => condition.answer(facts, stance),
@@ -190,6 +195,7 @@ impl Ask {
             Self::Header(name, _) => format!("header.{name}"),
             Self::Query(name, _) => format!("query.{name}"),
             Self::Time(_) => "time".to_owned(),
+            Self::Call(asked) => asked.name().to_owned(),
             Self::Body(pointer, _) => {
                 let escape = |s: &str| s.replace('~', "~0").replace('/', "~1");
                 pointer.iter().fold("body.".to_owned(), |name, s| format!("{name}/{}", escape(s)))
@@ -219,6 +225,7 @@ impl Ask {
             Self::Header(name, _) => all(&facts.header(name)),
             Self::Query(name, _) => all(&facts.query(name)),
             Self::Time(_) => facts.now.map(|now| now.to_string()),
+            Self::Call(asked) => asked.seen(facts),
             Self::Body(pointer, _) => all(&facts.body(pointer)),
             Self::Text(_) => all(&facts.text()),
             Self::If(_) | Self::Rate(_) => None,
@@ -342,9 +349,14 @@ fn read_clause(
             format!("`{}` needs the catalogue, which this version does not have", key.text),
             "match by `host`, `method`, `path`, `query`, `header` and `body` for now",
         ),
+        name if super::protocol::known(name) => {
+            let ask = Asked::read(reader, key, node).map(Ask::Call);
+            add(reader, ask, node);
+        }
         unknown => {
-            let help = super::reader::did_you_mean(unknown, KEYS).map_or_else(
-                || format!("known here: {}", KEYS.join(", ")),
+            let known: Vec<&str> = KEYS.iter().copied().chain(super::protocol::names()).collect();
+            let help = super::reader::did_you_mean(unknown, &known).map_or_else(
+                || format!("known here: {}", known.join(", ")),
                 |k| format!("did you mean `{k}`?"),
             );
             reader.error_help(&key.span, format!("unknown key `{unknown}` in {what}"), help);

@@ -21,6 +21,7 @@ mod index;
 mod matcher;
 mod method;
 mod path;
+mod protocol;
 mod rate;
 mod reader;
 mod report;
@@ -43,6 +44,7 @@ use self::index::Index;
 use self::method::Methods;
 use self::rate::Counting;
 use crate::decode::Body;
+use crate::decode::protocol::Views;
 use crate::request::{Caller, Head};
 use crate::ruling::{Grounds, Risk, Verdict};
 use jiff::Timestamp;
@@ -228,8 +230,8 @@ impl RuleSet {
 
     /// What of the body must be read before [`Self::evaluate`] can be asked.
     pub fn need(&self, head: &Head<'_>, caller: &Caller<'_>) -> Need {
-        let methods = Methods::of(head);
-        let facts = evaluate::facts(head, &methods, caller, &Body::NotRead, None, Counting::Later);
+        let (methods, views) = (Methods::of(head), Views::default());
+        let facts = evaluate::facts(head, &methods, caller, &Body::NotRead, &views, None, Counting::Later);
         self.body_is_needed(&facts)
     }
 
@@ -243,14 +245,14 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Ruling<'_> {
-        let methods = Methods::of(head);
-        self.judge(&evaluate::facts(head, &methods, caller, body, Some(now), Counting::Count(rates)))
+        let (methods, views) = (Methods::of(head), Views::default());
+        self.judge(&evaluate::facts(head, &methods, caller, body, &views, Some(now), Counting::Count(rates)))
     }
 
     /// The part of a ruling that is stored with a hold; in observe mode, of the ruling that would have been.
     pub fn grounds(&self, ruling: &Ruling<'_>, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> Grounds {
-        let methods = Methods::of(head);
-        self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, None, Counting::Later))
+        let (methods, views) = (Methods::of(head), Views::default());
+        self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later))
     }
 
     /// The rules that nearly matched: same host, at least one more matcher that says yes, and which ones
@@ -263,8 +265,16 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Vec<NearMiss> {
-        let methods = Methods::of(head);
-        self.near_misses(&evaluate::facts(head, &methods, caller, body, Some(now), Counting::Peek(rates)))
+        let (methods, views) = (Methods::of(head), Views::default());
+        self.near_misses(&evaluate::facts(
+            head,
+            &methods,
+            caller,
+            body,
+            &views,
+            Some(now),
+            Counting::Peek(rates),
+        ))
     }
 
     /// Runs every example of every rule; empty when all come true. Time windows and rates count as met.

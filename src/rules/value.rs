@@ -83,25 +83,54 @@ impl Order {
     }
 }
 
+/// How texts in rules are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Exact,
+    /// Patterns take no notice of letter case where they are asked generously.
+    Folded,
+    /// Nor do plain texts, and `*` stands for anything in them.
+    Names,
+}
+
+impl Reading {
+    const fn case(self) -> Case {
+        match self {
+            Self::Exact => Case::Exact,
+            Self::Folded | Self::Names => Case::Folded,
+        }
+    }
+}
+
 impl ValueMatch {
     pub(super) fn read(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
-        Self::read_by(reader, node, what, Case::Exact)
+        Self::read_by(reader, node, what, Reading::Exact)
     }
 
     /// As [`Self::read`], but where a value is asked generously, patterns take no notice of letter case.
     pub(super) fn read_folding(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
-        Self::read_by(reader, node, what, Case::Folded)
+        Self::read_by(reader, node, what, Reading::Folded)
     }
 
-    fn read_by(reader: &mut Reader, node: &Node, what: &str, case: Case) -> Option<Self> {
+    /// For names: letter case does not count where they are asked generously, and `*` in a text that stands by itself
+    /// is any run of characters.
+    pub(super) fn read_names(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
+        Self::read_by(reader, node, what, Reading::Names)
+    }
+
+    fn read_by(reader: &mut Reader, node: &Node, what: &str, reading: Reading) -> Option<Self> {
         match &node.kind {
             Kind::List(_) => {
                 let items = reader.list(node, what);
                 Some(Self::AnyOf(
-                    items.into_iter().filter_map(|n| Self::read_by(reader, n, what, case)).collect(),
+                    items.into_iter().filter_map(|n| Self::read_by(reader, n, what, reading)).collect(),
                 ))
             }
-            Kind::Map(_) => read_tests(reader, node, what, case).map(Self::AllOf),
+            Kind::Map(_) => read_tests(reader, node, what, reading).map(Self::AllOf),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) if reading == Reading::Names => {
+                let pattern = reader.text(node, what)?.split('*').map(regex::escape).collect::<Vec<_>>();
+                names(&pattern.join(".*")).map(|test| Self::AllOf(vec![test]))
+            }
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {
                 Scalar::read(reader, node, what).map(|s| Self::AllOf(vec![Test::Equals(s)]))
             }
@@ -163,12 +192,30 @@ impl Scalar {
     }
 }
 
-fn read_tests(reader: &mut Reader, node: &Node, what: &str, case: Case) -> Option<Vec<Test>> {
+/// A test for names that match the pattern from end to end.
+fn names(pattern: &str) -> Option<Test> {
+    let whole = format!("^(?s:{pattern})$");
+    let regex = by_case(Case::Folded, |case| {
+        RegexBuilder::new(&whole)
+            .case_insensitive(case == Case::Folded)
+            .size_limit(REGEX_BYTES_MAX)
+            .build()
+            .ok()
+    });
+    regex.map(Test::Regex)
+}
+
+fn read_tests(reader: &mut Reader, node: &Node, what: &str, reading: Reading) -> Option<Vec<Test>> {
+    let case = reading.case();
     let fields = reader.fields(node, what, TESTS)?;
     let mut tests = Vec::new();
     for (key, value) in fields.iter() {
         let order = Order::WORDS.iter().find(|(word, _)| *word == key.text).map(|(_, order)| *order);
         let test = match key.text.as_str() {
+            "eq" | "in" if reading == Reading::Names => {
+                let texts = reader.list(value, what).into_iter().filter_map(|n| reader.text(n, what));
+                names(&texts.map(|text| regex::escape(&text)).collect::<Vec<_>>().join("|"))
+            }
             "eq" => Scalar::read(reader, value, "`eq`").map(Test::Equals),
             "in" => {
                 let items = reader.list(value, "`in`");
@@ -185,7 +232,7 @@ fn read_tests(reader: &mut Reader, node: &Node, what: &str, case: Case) -> Optio
                     None
                 }
             },
-            "not" => ValueMatch::read_by(reader, value, "`not`", case).map(Test::Not),
+            "not" => ValueMatch::read_by(reader, value, "`not`", reading).map(Test::Not),
             _ => match order {
                 Some(order) => {
                     reader.number(value, &format!("`{}`", key.text)).map(|n| Test::Compare(order, n))

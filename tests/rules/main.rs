@@ -4,6 +4,7 @@ mod allocation;
 mod diagnostics;
 mod language;
 mod properties;
+mod protocols;
 mod standard;
 mod support;
 mod thousand;

@@ -1,0 +1,202 @@
+//! Protocols that carry calls in requests: what a rule can ask of a call, and who reads it.
+//!
+//! One file per protocol, and one line in [`PROTOCOLS`]. A protocol gives a *view* of a request: its calls, each
+//! with named fields. The rule language, `rules explain` and the inbox know nothing more than that.
+
+use super::{Body, Json, jsonrpc};
+use crate::request::Head;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+
+/// All of them, in the order shown.
+pub const PROTOCOLS: &[Protocol] = &[jsonrpc::PROTOCOL];
+
+/// How one protocol is recognised and read.
+#[derive(Debug, Clone, Copy)]
+pub struct Protocol {
+    /// Its key in rule files: `rpc`.
+    pub name: &'static str,
+    /// What a rule can ask of a call, in the order shown.
+    pub fields: &'static [Spec],
+    /// Whether a request with such a head can be one, and what must be known of it to tell.
+    pub claim: fn(&Head<'_>) -> Claim,
+    /// Reads the calls. Asked only where [`Self::claim`] does not say [`Claim::No`].
+    ///
+    /// # Errors
+    /// Why nobody can tell what is called. A rule that holds counts it as matched.
+    pub read: for<'a> fn(&Request<'a>) -> Result<View<'a>, Unread>,
+}
+
+/// A field of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// What stands in a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Names and other texts: `*` in a rule stands for any run of characters.
+    Name,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A JSON value: a rule asks by pointer.
+    Document,
+}
+
+/// Whether a request can be in a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// By its head it cannot.
+    No,
+    /// Its head tells all.
+    Head,
+    /// Its body must be read.
+    Body,
+}
+
+/// What is read: a head, and a body as decoded so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub head: &'a Head<'a>,
+    pub body: &'a Body,
+}
+
+/// Why a request cannot be read as what its place says that it is: a clause, for the sentence "But …, so nobody
+/// can tell whether the rule applies."
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unread(pub Cow<'static, str>);
+
+impl From<&'static str> for Unread {
+    fn from(why: &'static str) -> Self {
+        Self(Cow::Borrowed(why))
+    }
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self(Cow::Owned(why))
+    }
+}
+
+/// A request as one protocol sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View<'a> {
+    /// In the order sent. None: it is no call in this protocol.
+    pub calls: Vec<Call<'a>>,
+    /// Whether it says itself that it is in this protocol, so that a reader wants to see it so unasked.
+    pub says_so: bool,
+}
+
+/// One call: what it says in each field that it has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Call<'a> {
+    said: Vec<(&'static str, Said<'a>)>,
+}
+
+/// What a call says in one field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said<'a> {
+    /// One name, or all those that one of the readers on the way could take for it.
+    Names { names: Vec<Cow<'a, str>>, exact: bool },
+    /// A JSON value, or all those that one of the readers on the way could take for it.
+    Document { roots: Vec<Cow<'a, Json>>, exact: bool },
+    /// It may be there, but cannot be seen.
+    Hidden,
+}
+
+impl<'a> Call<'a> {
+    /// With a field that has this name in it, beyond doubt.
+    #[must_use]
+    pub fn with(self, field: &'static str, name: impl Into<Cow<'a, str>>) -> Self {
+        self.with_names(field, vec![name.into()], true)
+    }
+
+    /// With a field of several names; `exact`: whether it stands there letter by letter. No name is no field.
+    #[must_use]
+    pub fn with_names(self, field: &'static str, names: Vec<Cow<'a, str>>, exact: bool) -> Self {
+        if names.is_empty() { self } else { self.and(field, Said::Names { names, exact }) }
+    }
+
+    /// With a JSON value.
+    #[must_use]
+    pub fn with_document(self, field: &'static str, roots: Vec<Cow<'a, Json>>, exact: bool) -> Self {
+        if roots.is_empty() { self } else { self.and(field, Said::Document { roots, exact }) }
+    }
+
+    /// With a field that cannot be seen.
+    #[must_use]
+    pub fn with_hidden(self, field: &'static str) -> Self {
+        self.and(field, Said::Hidden)
+    }
+
+    fn and(mut self, field: &'static str, said: Said<'a>) -> Self {
+        self.said.push((field, said));
+        self
+    }
+
+    /// What it says in a field.
+    pub fn said(&self, field: &str) -> Option<&Said<'a>> {
+        self.said.iter().find(|(name, _)| *name == field).map(|(_, said)| said)
+    }
+
+    /// All that it says.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Said<'a>)> {
+        self.said.iter().map(|(name, said)| (*name, said))
+    }
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Names { names, .. } => f.write_str(&names.join(", ")),
+            Self::Document { roots, .. } => {
+                let texts = roots.iter().map(|root| serde_json::to_string(root).unwrap_or_default());
+                f.write_str(&texts.collect::<Vec<_>>().join(", "))
+            }
+            Self::Hidden => f.write_str("(cannot be seen)"),
+        }
+    }
+}
+
+/// `method tools/call, tool delete_issue, arguments {"id":7}`
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, (name, said)) in self.said.iter().enumerate() {
+            write!(f, "{}{name} {said}", if nth == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The views of one request, each made when first asked for. Empty, it holds nothing on the heap.
+#[derive(Debug, Default)]
+pub(crate) struct Views<'a> {
+    made: [OnceCell<Result<View<'a>, Unread>>; PROTOCOLS.len()],
+}
+
+impl<'a> Views<'a> {
+    /// The view by the protocol at this place of [`PROTOCOLS`]; `None` where its head says that it is none.
+    pub(crate) fn of(&self, at: usize, request: &Request<'a>) -> Option<&Result<View<'a>, Unread>> {
+        let (protocol, made) = PROTOCOLS.get(at).zip(self.made.get(at))?;
+        let none = (protocol.claim)(request.head) == Claim::No;
+        (!none).then(|| made.get_or_init(|| (protocol.read)(request)))
+    }
+}
+
+/// What the protocols make of a request, for people: the views that say so themselves, and those named.
+pub fn views<'a>(request: &Request<'a>, named: &[&str]) -> Vec<(&'static str, Result<View<'a>, Unread>)> {
+    let claimed = PROTOCOLS.iter().filter(|protocol| (protocol.claim)(request.head) != Claim::No);
+    let read = claimed.map(|protocol| (protocol.name, (protocol.read)(request)));
+    read.filter(|(name, view)| {
+        let asked = named.contains(name);
+        match view {
+            Ok(view) => !view.calls.is_empty() && (asked || view.says_so),
+            Err(_) => asked,
+        }
+    })
+    .collect()
+}

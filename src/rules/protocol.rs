@@ -1,0 +1,151 @@
+//! Matchers on the calls of a protocol: `rpc: { method: tools/call, tool: "delete_*" }`.
+//!
+//! All that is asked must be true of one and the same call. Generously one call of the request is enough; exactly
+//! all of its calls must be so.
+
+use super::facts::{Facts, Field};
+use super::matcher::pointer;
+use super::reader::{Reader, did_you_mean};
+use super::tree::{Key, Kind as NodeKind, Node};
+use super::truth::{Stance, Truth, Unclear};
+use super::value::ValueMatch;
+use crate::decode::Body;
+use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Spec};
+
+/// A compiled matcher on calls.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its place in [`PROTOCOLS`].
+    at: usize,
+    name: &'static str,
+    questions: Vec<Question>,
+}
+
+/// What is asked of one field of a call.
+#[derive(Debug)]
+struct Question {
+    field: &'static str,
+    /// Into a document; empty for the field as a whole.
+    pointer: Vec<Box<str>>,
+    value: ValueMatch,
+}
+
+/// Whether a protocol has this name.
+pub(super) fn known(name: &str) -> bool {
+    names().any(|known| known == name)
+}
+
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|protocol| protocol.name)
+}
+
+impl Asked {
+    /// Reads the map below the name of a protocol. An empty map asks for any call.
+    pub(super) fn read(reader: &mut Reader, key: &Key, node: &Node) -> Option<Self> {
+        let (at, protocol) = PROTOCOLS.iter().enumerate().find(|(_, p)| p.name == key.text)?;
+        let what = format!("`{}`", protocol.name);
+        let known: Vec<&str> = protocol.fields.iter().map(|spec| spec.name).collect();
+        let fields = reader.fields(node, &what, &known)?;
+        let mut questions = Vec::new();
+        for (key, node) in fields.iter() {
+            let Some(spec) = protocol.fields.iter().find(|spec| spec.name == key.text) else { continue };
+            read_question(reader, *spec, node, &mut questions);
+        }
+        Some(Self { at, name: protocol.name, questions })
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
+        let Some(protocol) = PROTOCOLS.get(self.at) else { return Truth::Unclear(Unclear::Other) };
+        match ((protocol.claim)(facts.head), facts.body) {
+            (Claim::No, _) => return Truth::No,
+            (Claim::Body, Body::NotRead) => return Truth::Unclear(Unclear::Body),
+            (Claim::Head | Claim::Body, _) => {}
+        }
+        let calls = match facts.view(self.at) {
+            Some(Ok(view)) => &view.calls,
+            Some(Err(_)) => return Truth::Unclear(Unclear::Body),
+            None => return Truth::No,
+        };
+        let answers = calls.iter().map(|call| self.of(call, stance));
+        match stance {
+            Stance::Generous => answers.fold(Truth::No, Truth::or),
+            Stance::Exact if calls.is_empty() => Truth::No,
+            Stance::Exact => answers.fold(Truth::Yes, Truth::and),
+        }
+    }
+
+    fn of(&self, call: &Call<'_>, stance: Stance) -> Truth {
+        self.questions.iter().fold(Truth::Yes, |truth, question| {
+            let field = Field::said(call.said(question.field), &question.pointer);
+            truth.and(question.value.answer(&field, stance))
+        })
+    }
+
+    /// The calls that match, or else all of them; why there are none to see.
+    pub(super) fn seen(&self, facts: &Facts<'_>) -> Option<String> {
+        let view = match facts.view(self.at)? {
+            Ok(view) => view,
+            Err(why) => return Some(why.to_string()),
+        };
+        let matching: Vec<&Call<'_>> =
+            view.calls.iter().filter(|call| self.of(call, Stance::Generous) != Truth::No).collect();
+        let shown = if matching.is_empty() { view.calls.iter().collect() } else { matching };
+        let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+        (!shown.is_empty()).then(|| shown.join("; "))
+    }
+}
+
+fn read_question(reader: &mut Reader, spec: Spec, node: &Node, questions: &mut Vec<Question>) {
+    let what = format!("`{}`", spec.name);
+    let mut ask = |pointer, value: Option<ValueMatch>| {
+        questions.extend(value.map(|value| Question { field: spec.name, pointer, value }));
+    };
+    match spec.kind {
+        Kind::Name => ask(Vec::new(), ValueMatch::read_names(reader, node, &what)),
+        Kind::Word(words) => {
+            refuse_other_words(reader, node, &what, words);
+            ask(Vec::new(), ValueMatch::read_names(reader, node, &what));
+        }
+        Kind::Document => {
+            let Some(members) = reader.map(node, &what) else { return };
+            if members.iter().next().is_none() {
+                reader.error(&node.span, format!("{what} is empty: name what is compared"));
+            }
+            for (key, node) in members.iter() {
+                match pointer(&key.text) {
+                    Some(pointer) => {
+                        let value = ValueMatch::read(reader, node, &format!("`{}`", key.text));
+                        ask(pointer, value);
+                    }
+                    None => reader.error(&key.span, format!("`{}` is not a JSON pointer", key.text)),
+                }
+            }
+        }
+    }
+}
+
+/// A word that no call can have matches nothing, ever.
+fn refuse_other_words(reader: &mut Reader, node: &Node, what: &str, words: &[&str]) {
+    match &node.kind {
+        NodeKind::List(items) => items.iter().for_each(|item| refuse_other_words(reader, item, what, words)),
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                if ["eq", "in", "not"].contains(&key.text.as_str()) {
+                    refuse_other_words(reader, value, what, words);
+                }
+            }
+        }
+        NodeKind::Text(text) if !text.contains('*') && !words.contains(&text.as_str()) => {
+            let help = did_you_mean(text, words).map_or_else(
+                || format!("one of: {}", words.join(", ")),
+                |word| format!("did you mean `{word}`?"),
+            );
+            reader.error_help(&node.span, format!("{what} cannot be `{text}`"), help);
+        }
+        NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::Text(_) => {}
+    }
+}
