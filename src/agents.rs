@@ -128,6 +128,12 @@ impl Agents {
         Some(entry.known.clone())
     }
 
+    /// An agent that is known by where it connects from: the listener and network are its credentials.
+    pub fn by_name(&self, name: &str) -> Option<Known> {
+        let snapshot = self.snapshot.load();
+        snapshot.by_name.get(name).map(|entry| entry.known.clone())
+    }
+
     /// The agent `local`, for requests without credentials on a loopback-only listener.
     pub fn local(&self) -> Known {
         self.snapshot.load().local.clone()

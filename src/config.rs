@@ -9,11 +9,12 @@ mod problem;
 mod read;
 mod slack;
 mod tree;
+mod ways;
 mod workloads;
 
 use crate::agents::Workload;
 use crate::authority::{Authority, HostPattern};
-pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream};
+pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream, Way};
 use crate::routing::Channels;
 use crate::ruling::Verdict;
 use crate::{desk, rules, store, traffic};
@@ -33,6 +34,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Where agents connect.
     pub listen: SocketAddr,
+    /// Further listeners: redirected connections, and those that stand for one origin.
+    pub ways: Vec<Way>,
     pub control: Control,
     /// The folder of the CA.
     pub certs: PathBuf,
@@ -148,6 +151,8 @@ fn parse(file: Option<&Path>, text: String, environment: &[(String, String)]) ->
 /// Every key, by its full name. Maps may be nested or written flat with dots.
 const KEYS: &[&str] = &[
     "listen",
+    "transparent",
+    "reverse",
     "control.listen",
     "control.url",
     "data",
@@ -226,7 +231,9 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         listen: reader.take("control.listen", Field::socket).unwrap_or(loopback(8081)),
         url: reader.take("control.url", base_url),
     };
-    let loopback_only = listen.ip().is_loopback() && control.listen.ip().is_loopback();
+    let ways = ways::ways(reader);
+    let elsewhere = ways.iter().any(|way| !way.listen.ip().is_loopback());
+    let loopback_only = listen.ip().is_loopback() && control.listen.ip().is_loopback() && !elsewhere;
     let (mut identity, charter) = identity::people(reader, &base);
     let slack = slack::settings(reader, &base);
     if let Some(identity) = &mut identity {
@@ -237,6 +244,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
 
     Config {
         listen,
+        ways,
         control,
         certs: reader.take("certs", path).unwrap_or_else(|| folder("certs")),
         solo,

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Reason};
 use crate::outbound::Outbound;
 use crate::outbox::{self, Outbox};
-use crate::proxy::{self, Proxy};
+use crate::proxy::{self, Proxy, Way, WayKind};
 use crate::review;
 use crate::reviewers::Reviewers;
 use crate::routing::{OnCall, Routing};
@@ -90,6 +90,14 @@ impl Server {
         let shutdown = CancellationToken::new();
         let agents_listener = listen(config.listen, "listen").await?;
         let control_listener = listen(config.control.listen, "control.listen").await?;
+        let mut ways = Vec::with_capacity(config.ways.len());
+        for way in &config.ways {
+            let key = if matches!(way.kind, WayKind::Reverse { .. }) { "reverse" } else { "transparent" };
+            let failed = |source| ServerError::Listen { address: way.listen, key, source };
+            let listener = way.bind().map_err(failed)?;
+            let listen = listener.local_addr().map_err(failed)?;
+            ways.push((Arc::new(Way { listen, ..way.clone() }), listener));
+        }
         let bound = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
         let (agents_address, control_address) =
             (bound(&agents_listener, config.listen), bound(&control_listener, config.control.listen));
@@ -156,6 +164,7 @@ impl Server {
         };
         let settings = proxy::Settings {
             listen: agents_address,
+            ways: ways.iter().map(|(way, _)| way.listen).collect(),
             control: control_address,
             control_url: control_url.clone(),
             upstream: config.upstream.clone(),
@@ -185,6 +194,11 @@ impl Server {
 
         clerks.spawn(keep_segments(segments, ledger.clone()));
         faces.spawn(follow_rules(Arc::clone(&rulebook), ledger.clone(), metrics, shutdown.clone()));
+        for (way, listener) in ways {
+            tracing::info!(listen = %way.listen, kind = ?way.kind, "a further listener is open");
+            let serving = Arc::clone(&proxy);
+            faces.spawn(async move { serving.serve_way(way, listener).await });
+        }
         let serving = Arc::clone(&proxy);
         faces.spawn(async move { serving.serve(agents_listener).await });
         faces.spawn(review::serve(control_listener, face, shutdown.clone()));

@@ -92,6 +92,27 @@ fn flat_keys_and_json_say_the_same() {
 }
 
 #[test]
+fn listeners_without_credentials_say_whose_connections_come() {
+    let wrong = |text: &str| match parse(None, text.to_owned(), &[]) {
+        Err(ConfigError::Invalid { report, .. }) => report,
+        other => panic!("{other:?}"),
+    };
+    for (text, says) in [
+        ("transparent: [{listen: '0.0.0.0:9'}]", "nobody shows credentials here"),
+        ("transparent: [{agent: ci}]", "an entry with `listen`"),
+        ("transparent: [{listen: ':9', mode: magic}]", "`redirect` or `tproxy`"),
+        ("transparent: [{listen: '127.0.0.1:9', agents: {nowhere: ci}}]", "a network"),
+        ("reverse: [{listen: '127.0.0.1:9'}]", "an entry with `upstream`"),
+        ("reverse: [{listen: '127.0.0.1:9', upstream: 'https://a.test/v1'}]", "without a path"),
+        ("reverse: [{listen: '127.0.0.1:9', upstrem: 'https://a.test'}]", "did you mean `upstream`"),
+    ] {
+        assert!(wrong(text).contains(says), "{text}: {}", wrong(text));
+    }
+    let config = read("reverse: [{listen: 'localhost:9', upstream: 'https://a.test:8443/'}]");
+    assert_eq!(config.ways.len(), 1);
+}
+
+#[test]
 fn a_map_and_a_text_are_both_a_log() {
     assert_eq!(read("log: debug").log, Log { filter: "debug".to_owned(), format: LogFormat::Text });
     let config = read("log: {format: json}");
@@ -107,6 +128,7 @@ fn solo_is_on_alone_where_only_loopback_listens() {
         ("listen: '[::1]:8080'", true),
         ("{listen: 0.0.0.0:8080, solo: true}", true),
         ("solo: false", false),
+        ("reverse: [{listen: '0.0.0.0:9', upstream: 'http://a.test', agent: ci}]", false),
     ] {
         let config = read(text);
         assert_eq!((config.solo, config.desk.solo), (solo, solo), "{text}");

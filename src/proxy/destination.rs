@@ -63,12 +63,13 @@ pub(super) enum Refused {
 #[derive(Debug)]
 pub(super) struct Guard {
     upstream: Upstream,
-    own: [SocketAddr; 2],
+    own: Vec<SocketAddr>,
 }
 
 impl Guard {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { upstream: settings.upstream.clone(), own: [settings.control, settings.listen] }
+        let own = [settings.control, settings.listen].into_iter().chain(settings.ways.iter().copied());
+        Self { upstream: settings.upstream.clone(), own: own.collect() }
     }
 
     /// The addresses of an origin, each of them allowed.

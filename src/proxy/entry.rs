@@ -1,11 +1,13 @@
 //! How a connection begins: accepted, its head read, its agent known, its destination agreed.
 
 use super::destination::Destination;
-use super::exchange::{Link, exchange, upstream_failed_reply};
+use super::exchange::{HostField, Link, exchange, upstream_failed_reply};
 use super::pulse::{Pulse, Stream};
 use super::reply::{Dialect, Reply};
+use super::socks;
 use super::strict::Strict;
 use super::tunnel::{self, Failure};
+use super::way::{Way, WayKind};
 use super::{CONNECTION_WINDOW, Gate, Owned, STREAM_WINDOW};
 use crate::agents::{Known, WorkloadError};
 use crate::authority::{Authority, Host, Scheme};
@@ -41,12 +43,51 @@ pub(super) struct Tunnel {
     pub(super) source: IpAddr,
     pub(super) authority: Authority,
     pub(super) tcp: TcpStream,
+    pub(super) asked: Asked,
     /// What the agent sent before it was told to go on.
     pub(super) early: Bytes,
 }
 
+/// How a tunnel was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Connect,
+    Socks,
+    /// Not at all: the connection was redirected here.
+    Silently,
+}
+
+impl Asked {
+    /// The answer that the way is open.
+    pub(super) const fn established(self) -> &'static [u8] {
+        match self {
+            Self::Connect => ESTABLISHED,
+            Self::Socks => socks::ESTABLISHED,
+            Self::Silently => b"",
+        }
+    }
+}
+
 /// Accepts until shutdown. At the limit of connections new ones wait in the backlog.
 pub(super) async fn accept(gate: Arc<Gate>, listener: TcpListener) {
+    accept_with(gate, listener, |gate, tcp, source| async move { connection(&gate, tcp, source).await })
+        .await;
+}
+
+/// As [`accept`], for a listener without credentials.
+pub(super) async fn accept_way(gate: Arc<Gate>, way: Arc<Way>, listener: TcpListener) {
+    accept_with(gate, listener, move |gate, tcp, source| {
+        let way = Arc::clone(&way);
+        async move { redirected(&gate, &way, tcp, source).await }
+    })
+    .await;
+}
+
+async fn accept_with<F, C>(gate: Arc<Gate>, listener: TcpListener, connection: C)
+where
+    C: Fn(Arc<Gate>, TcpStream, IpAddr) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(gate.settings.limits.connections));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -56,11 +97,12 @@ pub(super) async fn accept(gate: Arc<Gate>, listener: TcpListener) {
         };
         match accepted {
             Ok((tcp, from)) => {
-                let gate = Arc::clone(&gate);
-                gate.tasks.clone().spawn(async move {
-                    gate.services.metrics.connections.inc();
-                    connection(&gate, tcp, from.ip().to_canonical()).await;
-                    gate.services.metrics.connections.dec();
+                let connected = connection(Arc::clone(&gate), tcp, from.ip().to_canonical());
+                let metrics = Arc::clone(&gate.services.metrics);
+                gate.tasks.spawn(async move {
+                    metrics.connections.inc();
+                    connected.await;
+                    metrics.connections.dec();
                     drop(place);
                 });
             }
@@ -85,6 +127,9 @@ async fn connection(gate: &Arc<Gate>, mut tcp: TcpStream, source: IpAddr) {
             Ok(Err(reply)) => return refuse(gate, tcp, reply).await,
             Err(_) => return,
         };
+    if let Target::Socks = opening.target {
+        return by_socks(gate, tcp, buffer, source).await;
+    }
     let known = match identify(gate, opening.credentials.as_deref()).await {
         Ok(known) => known,
         Err(reply) => return refuse(gate, tcp, reply).await,
@@ -92,7 +137,8 @@ async fn connection(gate: &Arc<Gate>, mut tcp: TcpStream, source: IpAddr) {
     match opening.target {
         Target::Tunnel(authority) => {
             let early = buffer.split_off(opening.length).freeze();
-            let tunnel = Tunnel { gate: Arc::clone(gate), known, source, authority, tcp, early };
+            let asked = Asked::Connect;
+            let tunnel = Tunnel { gate: Arc::clone(gate), known, source, authority, tcp, asked, early };
             if gate.settings.tunnel.iter().any(|pattern| pattern.matches(&tunnel.authority.host)) {
                 pass_unread(tunnel).await;
             } else {
@@ -108,10 +154,66 @@ async fn connection(gate: &Arc<Gate>, mut tcp: TcpStream, source: IpAddr) {
                 source,
                 destination: None,
                 misdirected: None,
+                host: HostField::Agrees,
                 http2: false,
                 pulse,
             };
             serve_http1(link, stream).await;
+        }
+        Target::Socks => {}
+    }
+}
+
+/// A connection that speaks SOCKS5.
+async fn by_socks(gate: &Arc<Gate>, mut tcp: TcpStream, mut buffer: BytesMut, source: IpAddr) {
+    let greeted = timeout(gate.settings.timeouts.header, socks::greet(gate, &mut tcp, &mut buffer)).await;
+    let (known, authority) = match greeted {
+        Ok(Ok(Some(asked))) => asked,
+        Ok(Ok(None)) => {
+            tracing::info!(%source, "a SOCKS connection was refused");
+            return;
+        }
+        Ok(Err(_)) | Err(_) => return,
+    };
+    let early = buffer.freeze();
+    let tunnel = Tunnel { gate: Arc::clone(gate), known, source, authority, tcp, asked: Asked::Socks, early };
+    if gate.settings.tunnel.iter().any(|pattern| pattern.matches(&tunnel.authority.host)) {
+        pass_unread(tunnel).await;
+    } else {
+        intercept(tunnel).await;
+    }
+}
+
+/// A connection on a listener that knows its agent by where it comes from.
+async fn redirected(gate: &Arc<Gate>, way: &Way, tcp: TcpStream, source: IpAddr) {
+    super::tune(&tcp);
+    let Some(known) = way.agent(gate, source) else {
+        tracing::warn!(%source, listen = %way.listen, "no agent is bound to this address: name its network under `agents:` of the listener");
+        return;
+    };
+    if let WayKind::Reverse { scheme, authority } = &way.kind {
+        let pulse = Arc::new(Pulse::default());
+        let stream = Stream::new(tcp, Bytes::new(), Arc::clone(&pulse));
+        let origin = gate.upstreams.origin(*scheme, authority);
+        let link = Link {
+            gate: Arc::clone(gate),
+            known,
+            source,
+            destination: Some(Destination::new(*scheme, authority.clone(), origin)),
+            misdirected: None,
+            host: HostField::Ours,
+            http2: false,
+            pulse,
+        };
+        return serve_http1(link, stream).await;
+    }
+    match way.original(&tcp) {
+        Ok(authority) => {
+            let (asked, early) = (Asked::Silently, Bytes::new());
+            intercept(Tunnel { gate: Arc::clone(gate), known, source, authority, tcp, asked, early }).await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, listen = %way.listen, "a connection was not redirected here: where it was going is unknown")
         }
     }
 }
@@ -129,6 +231,8 @@ enum Target {
     Tunnel(Authority),
     /// Anything but `CONNECT`: read again, request by request.
     Plain,
+    /// No HTTP: SOCKS5.
+    Socks,
 }
 
 /// Reads the first head. `None`: the connection ended before it.
@@ -140,6 +244,9 @@ async fn read_opening(
     loop {
         if tcp.read_buf(buffer).await.unwrap_or(0) == 0 {
             return Ok(None);
+        }
+        if buffer.first() == Some(&socks::VERSION) {
+            return Ok(Some(Opening { target: Target::Socks, credentials: None, length: 0 }));
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
@@ -261,21 +368,33 @@ async fn pass_unread(tunnel: Tunnel) {
         Ok(()) => {}
         Err((tunnel, Failure::Upstream(error))) => {
             let reply = upstream_failed_reply(&tunnel.gate.services.metrics, &authority, &error);
-            refuse(&tunnel.gate, tunnel.tcp, reply).await;
+            refuse_tunnel(tunnel, reply).await;
         }
         Err((tunnel, Failure::Unrecorded)) => {
             let reply = bad(StatusCode::SERVICE_UNAVAILABLE, "the traffic log cannot be written");
-            refuse(&tunnel.gate, tunnel.tcp, reply).await;
+            refuse_tunnel(tunnel, reply).await;
         }
+    }
+}
+
+/// Refuses in the words of how it was asked.
+async fn refuse_tunnel(mut tunnel: Tunnel, reply: Reply) {
+    match tunnel.asked {
+        Asked::Connect => refuse(&tunnel.gate, tunnel.tcp, reply).await,
+        Asked::Socks => {
+            let refused = socks::refuse::<()>(&mut tunnel.tcp, socks::UNREACHABLE);
+            let _ = timeout(LINGER, refused).await; // the agent may be gone
+        }
+        Asked::Silently => {}
     }
 }
 
 /// Accepts the tunnel, and opens what comes through it.
 async fn intercept(tunnel: Tunnel) {
-    let Tunnel { gate, known, source, authority, mut tcp, early } = tunnel;
+    let Tunnel { gate, known, source, mut authority, mut tcp, asked, early } = tunnel;
     let mut first = BytesMut::from(&*early);
     let opened = async {
-        tcp.write_all(ESTABLISHED).await?;
+        tcp.write_all(asked.established()).await?;
         if first.is_empty() {
             first.reserve(FIRST_BYTES);
             tcp.read_buf(&mut first).await?;
@@ -285,18 +404,37 @@ async fn intercept(tunnel: Tunnel) {
     if !matches!(timeout(gate.settings.timeouts.handshake, opened).await, Ok(Ok(()))) {
         return;
     }
-    let pulse = Arc::new(Pulse::default());
     let kind = first.first().copied();
+    // Who was redirected, or resolved the name themselves, says in the handshake whom they want. That name is
+    // judged, dialled and verified; the address that they had is not.
+    let by_address = asked == Asked::Silently || asked == Asked::Socks && authority.host.ip().is_some();
+    if by_address && kind == Some(TLS_HANDSHAKE) {
+        match timeout(gate.settings.timeouts.handshake, named_in_hello(&mut tcp, &mut first)).await {
+            Ok(Ok(Some(host))) => authority.host = host,
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+        if asked == Asked::Silently
+            && gate.settings.tunnel.iter().any(|pattern| pattern.matches(&authority.host))
+        {
+            let early = first.freeze();
+            return pass_unread(Tunnel { gate, known, source, authority, tcp, asked, early }).await;
+        }
+    }
+    let host = if by_address { HostField::Names(authority.port) } else { HostField::Agrees };
+    let pulse = Arc::new(Pulse::default());
     let stream = Stream::new(tcp, first.freeze(), Arc::clone(&pulse));
     let link = |scheme, misdirected, http2| {
         let origin = gate.upstreams.origin(scheme, &authority);
-        let destination = Some(Destination::new(scheme, authority.clone(), origin));
+        let destination = Destination::new(scheme, authority.clone(), origin);
+        let destination = Some(destination).filter(|_| scheme == Scheme::Https || !by_address);
         Link {
             gate: Arc::clone(&gate),
             known: known.clone(),
             source,
             destination,
             misdirected,
+            host: if scheme == Scheme::Http { host } else { HostField::Agrees },
             http2,
             pulse: Arc::clone(&pulse),
         }
@@ -313,6 +451,29 @@ async fn intercept(tunnel: Tunnel) {
         Some(b'A'..=b'Z') => serve_http1(link(Scheme::Http, None, false), stream).await,
         _ => {
             tracing::info!(%authority, "bytes in a tunnel are neither TLS nor HTTP; name the host under `tunnel:` if it must pass unread")
+        }
+    }
+}
+
+/// The name in a ClientHello, which is read whole and stays in `first`.
+async fn named_in_hello(tcp: &mut TcpStream, first: &mut BytesMut) -> io::Result<Option<Host>> {
+    let mut acceptor = rustls::server::Acceptor::default();
+    let mut seen = 0;
+    loop {
+        let mut come = first.get(seen..).unwrap_or_default();
+        while !come.is_empty() {
+            seen += acceptor.read_tls(&mut come)?;
+        }
+        match acceptor.accept() {
+            Ok(Some(accepted)) => {
+                // A name that is no host is dealt with in the handshake.
+                return Ok(accepted.client_hello().server_name().and_then(|name| Host::parse(name).ok()));
+            }
+            Ok(None) if first.len() < HELLO_BYTES_MAX => {}
+            Ok(None) | Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        if tcp.read_buf(first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }
@@ -498,6 +659,8 @@ const FIELDS_MAX: usize = 100;
 const HTTP1_BUFFER_MIN: usize = 8192;
 /// RFC 8446 §5.1.
 const TLS_HANDSHAKE: u8 = 22;
+/// A ClientHello with everything in it is a few KiB.
+const HELLO_BYTES_MAX: usize = 64 << 10;
 const STREAMS_MAX: u32 = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LINGER: Duration = Duration::from_secs(2);

@@ -46,8 +46,20 @@ pub(super) struct Link {
     pub(super) destination: Option<Destination>,
     /// The name in the ClientHello was another one than in `CONNECT`.
     pub(super) misdirected: Option<String>,
+    pub(super) host: HostField,
     pub(super) http2: bool,
     pub(super) pulse: Arc<Pulse>,
+}
+
+/// What `Host` is to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostField {
+    /// It names what everything else names.
+    Agrees,
+    /// It alone says where a redirected request goes; at this port.
+    Names(u16),
+    /// It names the listener, which stands for one origin: it is replaced.
+    Ours,
 }
 
 /// A request on its way through the phases.
@@ -127,7 +139,7 @@ async fn through(
 
     // Everybody agrees where it goes: CONNECT, SNI, Host or :authority, and the target.
     let destination = agree(link, &parts).map_err(plain)?;
-    if !found.names_host() {
+    if !found.names_host() || link.host == HostField::Ours {
         parts.headers.insert(HOST, destination.text.clone());
     }
 
@@ -282,7 +294,10 @@ fn agree(link: &Link, parts: &Parts) -> Result<Destination, Reply> {
     }
     let destination = match &link.destination {
         Some(destination) => destination.clone(),
-        None => asked_for(link, &parts.uri)?,
+        None => match link.host {
+            HostField::Names(port) => named_by_host(link, &parts.headers, port)?,
+            HostField::Agrees | HostField::Ours => asked_for(link, &parts.uri)?,
+        },
     };
     if let Some(authority) = parts.uri.authority()
         && !destination.is_named_by(authority.as_str().as_bytes())
@@ -290,6 +305,7 @@ fn agree(link: &Link, parts: &Parts) -> Result<Destination, Reply> {
         return Err(misdirected(&format!("the request target names `{authority}`")));
     }
     match parts.headers.get(HOST) {
+        _ if link.host == HostField::Ours => Ok(destination),
         Some(host) if !destination.is_named_by(host.as_bytes()) => Err(misdirected(&format!(
             "`Host` names `{}`",
             String::from_utf8_lossy(host.as_bytes()).escape_debug()
@@ -312,6 +328,18 @@ fn asked_for(link: &Link, uri: &Uri) -> Result<Destination, Reply> {
     }
     let authority =
         Authority::parse(authority.as_str(), Scheme::Http.default_port()).map_err(|e| malformed(400, &e))?;
+    let origin = link.gate.upstreams.origin(Scheme::Http, &authority);
+    Ok(Destination::new(Scheme::Http, authority, origin))
+}
+
+/// The destination of a plain request that was redirected here on its way to `port`.
+fn named_by_host(link: &Link, headers: &http::HeaderMap, port: u16) -> Result<Destination, Reply> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.ok_or_else(|| malformed(400, &"a request needs a `Host` field"))?;
+    let authority = Authority::parse(host, Scheme::Http.default_port()).map_err(|e| malformed(400, &e))?;
+    if authority.port != port {
+        return Err(misdirected(&format!("`Host` names port {}", authority.port)));
+    }
     let origin = link.gate.upstreams.origin(Scheme::Http, &authority);
     Ok(Destination::new(Scheme::Http, authority, origin))
 }

@@ -12,12 +12,15 @@ mod patience;
 mod pulse;
 mod reply;
 mod settings;
+mod socks;
 mod strict;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod way;
 
 pub use settings::{Limits, Patience, Resolve, Settings, Timeouts, Upstream};
+pub use way::{Bindings, Way, WayKind};
 
 use crate::agents::Agents;
 use crate::desk::Desk;
@@ -87,6 +90,11 @@ impl Proxy {
     /// Accepts connections until shutdown is asked for.
     pub async fn serve(&self, listener: TcpListener) {
         entry::accept(Arc::clone(&self.gate), listener).await;
+    }
+
+    /// Accepts on one more listener until shutdown is asked for.
+    pub async fn serve_way(&self, way: Arc<Way>, listener: TcpListener) {
+        entry::accept_way(Arc::clone(&self.gate), way, listener).await;
     }
 
     /// Waits until every connection has ended, at most `deadline`. True: all have.

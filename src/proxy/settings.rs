@@ -15,6 +15,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The control listener: never reachable through the proxy, whatever `upstream.allow` says.
     pub control: SocketAddr,
+    /// Further listeners, as bound.
+    pub ways: Vec<SocketAddr>,
     /// Where reviewers find their face, without a slash at the end.
     pub control_url: String,
     pub upstream: Upstream,

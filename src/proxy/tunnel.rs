@@ -45,11 +45,11 @@ pub(super) async fn pass(tunnel: Tunnel) -> Result<(), (Tunnel, Failure)> {
         Err(error) => return Err((tunnel, Failure::Upstream(error))),
     };
     gate.services.metrics.passed.inc();
-    let Tunnel { mut tcp, early, known, .. } = tunnel;
+    let Tunnel { mut tcp, early, known, asked, .. } = tunnel;
     let record = place.record();
     (record.status, record.end) = (Some(200), "client-gone");
     let copy = async {
-        tcp.write_all(super::entry::ESTABLISHED).await?;
+        tcp.write_all(asked.established()).await?;
         upstream.write_all(&early).await?;
         copy_bidirectional_with_sizes(&mut tcp, &mut upstream, COPY_BYTES, COPY_BYTES).await
     };

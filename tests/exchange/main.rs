@@ -11,6 +11,7 @@ mod framing;
 mod pass;
 mod record;
 mod streams;
+mod ways;
 
 use support::{Holdpoint, Origin, Setup, TestAuthority, Wire};
 
