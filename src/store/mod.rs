@@ -9,7 +9,11 @@ mod agents;
 mod attempts;
 mod audit;
 mod cards;
+<<<<<<< HEAD
 mod deliveries;
+=======
+mod conversations;
+>>>>>>> c2aee45 (notify: speak to Microsoft Teams by an Azure Bot and by workflows)
 mod holds;
 mod inspect;
 mod key;
@@ -30,8 +34,12 @@ pub(crate) use agents::{Credential, Enrolling, Enrolment, check_name};
 pub(crate) use attempts::{Attempted, Taken};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use cards::CardRow;
+<<<<<<< HEAD
 pub(crate) use deliveries::Entry;
 pub use deliveries::{DeliveryFilter, DeliveryRow, DeliveryState, Kind};
+=======
+pub use conversations::ConversationRow;
+>>>>>>> c2aee45 (notify: speak to Microsoft Teams by an Azure Bot and by workflows)
 pub use holds::{Filter, History, Past};
 pub use inspect::{Inspection, inspect};
 pub use park::Parking;

@@ -78,6 +78,21 @@ CREATE TABLE cards (
 CREATE INDEX cards_message ON cards (channel, message);
 CREATE INDEX cards_posted ON cards (channel, posted_at);
 
+-- Conversations of chat services that told us where they are: to post in, and to speak to one person alone.
+CREATE TABLE conversations (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    -- `personal`, `groupChat`, `channel`.
+    kind TEXT NOT NULL,
+    -- Where to answer. Checked against the configuration before each use.
+    service TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Of a personal one: whose.
+    account TEXT,
+    seen_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX conversations_account ON conversations (account) WHERE account IS NOT NULL;
+
 -- How far the ledger has been read into `deliveries`.
 CREATE TABLE cursors (
     name TEXT PRIMARY KEY,
