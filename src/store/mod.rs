@@ -9,11 +9,8 @@ mod agents;
 mod attempts;
 mod audit;
 mod cards;
-<<<<<<< HEAD
-mod deliveries;
-=======
 mod conversations;
->>>>>>> c2aee45 (notify: speak to Microsoft Teams by an Azure Bot and by workflows)
+mod deliveries;
 mod holds;
 mod inspect;
 mod key;
@@ -34,12 +31,9 @@ pub(crate) use agents::{Credential, Enrolling, Enrolment, check_name};
 pub(crate) use attempts::{Attempted, Taken};
 pub use audit::{Filter as LedgerFilter, Verified};
 pub use cards::CardRow;
-<<<<<<< HEAD
+pub use conversations::ConversationRow;
 pub(crate) use deliveries::Entry;
 pub use deliveries::{DeliveryFilter, DeliveryRow, DeliveryState, Kind};
-=======
-pub use conversations::ConversationRow;
->>>>>>> c2aee45 (notify: speak to Microsoft Teams by an Azure Bot and by workflows)
 pub use holds::{Filter, History, Past};
 pub use inspect::{Inspection, inspect};
 pub use park::Parking;

@@ -230,7 +230,9 @@ impl Bot {
             let (tenant, object) = account.strip_prefix("teams:")?.split_once('/')?;
             self.settings.tenants.contains(tenant).then_some((account, tenant, object))
         });
-        let Some((account, tenant, object)) = ours else { return never("they have no account of Teams here") };
+        let Some((account, tenant, object)) = ours else {
+            return never("they have no account of Teams here");
+        };
         if let Some(known) = self.store.conversation_with(account).await? {
             return Ok(Ok((known.service, known.id)));
         }
