@@ -8,6 +8,7 @@ mod identity;
 mod problem;
 mod read;
 mod slack;
+mod teams;
 mod tree;
 mod ways;
 mod workloads;
@@ -58,6 +59,8 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// Where holds are shown in chat.
     pub channels: Channels,
+    /// `None`: no bot in Teams.
+    pub teams: Option<crate::notify::teams::Settings>,
     /// `None`: local accounts only.
     pub identity: Option<crate::identity::Settings>,
     /// `None`: Slack is not used.
@@ -193,6 +196,15 @@ const KEYS: &[&str] = &[
     "log.format",
     "otlp.endpoint",
     "channels",
+    "teams.app-id",
+    "teams.app-secret",
+    "teams.tenant",
+    "teams.tenants",
+    "teams.cloud",
+    "teams.login",
+    "teams.service",
+    "teams.metadata",
+    "teams.hosts",
     "identity.issuer",
     "identity.client-id",
     "identity.client-secret",
@@ -236,8 +248,10 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
     let loopback_only = listen.ip().is_loopback() && control.listen.ip().is_loopback() && !elsewhere;
     let (mut identity, charter) = identity::people(reader, &base);
     let slack = slack::settings(reader, &base);
+    let teams = teams::settings(reader, &base);
     if let Some(identity) = &mut identity {
         identity.slack_team = slack.as_ref().and_then(|slack| slack.team.clone());
+        identity.teams_tenant = teams.as_ref().map(|teams| teams.tenant.clone());
     }
     let solo = reader.take("solo", Field::boolean).unwrap_or(loopback_only && identity.is_none());
     let data = reader.take("data", path).unwrap_or_else(|| folder("data"));
@@ -294,6 +308,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         log: log(reader),
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
         channels: channels::channels(reader, &base),
+        teams,
         identity,
         slack,
         file: file.map(Path::to_owned),

@@ -135,6 +135,7 @@ impl Server {
         let match_email = identity.as_ref().is_some_and(|identity| identity.settings().match_email);
         let chats = chats::build(&chats::Ground {
             config,
+            store: &store,
             chat: Chat::new(&store, &desk, &control_url, match_email),
             outbound: outbound.clone(),
             tasks: &faces,

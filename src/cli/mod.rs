@@ -20,6 +20,7 @@ mod rules;
 mod run;
 mod serve;
 mod server_file;
+mod teams;
 mod toolchain;
 mod trust;
 
@@ -68,6 +69,9 @@ enum Command {
     /// The certificate authority that agents must trust
     #[command(subcommand)]
     Ca(ca::Command),
+    /// The bot in Microsoft Teams: app package, checks, conversations
+    #[command(subcommand)]
+    Teams(teams::Command),
     /// Check ports, CA trust, clock, disk, rules and database, and say what to do
     Doctor(doctor::Args),
 }
@@ -90,6 +94,7 @@ impl Cli {
             Command::Rules(command) => rules::run(&config, command),
             Command::Ledger(command) => runtime(Threads::One)?.block_on(ledger::run(&config, command)),
             Command::Ca(command) => ca::run(&config, &command),
+            Command::Teams(command) => runtime(Threads::One)?.block_on(teams::run(&config, command)),
             Command::Doctor(args) => runtime(Threads::One)?.block_on(doctor::run(&config, args)),
         }
     }

@@ -42,6 +42,16 @@ traffic: { segment-bytes: 1MB, segment-age: 10m }
 log: { level: "holdpoint=debug,warn", format: json }
 otlp: { endpoint: "http://127.0.0.1:4318" }
 channels: { security: { slack: C0123 }, ops: { teams: "19:abc@thread.tacv2" }, flow: { workflow: "https://flow.example/x?sig=1" } }
+teams:
+  app-id: 0B1C2D3E-4F50-4617-8283-94A5B6C7D8E9
+  app-secret: hush
+  tenant: 11111111-2222-4333-8444-555555555555
+  tenants: [66666666-2222-4333-8444-555555555555]
+  cloud: gcc-high
+  login: http://127.0.0.1:9/login/
+  service: http://127.0.0.1:9/teams
+  metadata: http://127.0.0.1:9/keys
+  hosts: ["127.0.0.1:9", "*.botframework.azure.us"]
 identity:
   issuer: https://acme.okta.com/
   client-id: 0oa1
@@ -253,6 +263,12 @@ hold.patience: 1s
     ];
     let error = parse(Some(Path::new("holdpoint.yaml")), text.to_owned(), &variables).unwrap_err();
     insta::assert_snapshot!(error);
+}
+
+#[test]
+fn half_a_bot_is_said_once() {
+    let error = parse(None, "teams: { app-id: me, cloud: moon, hosts: ['*.com'] }\n".to_owned(), &[]);
+    insta::assert_snapshot!(error.unwrap_err());
 }
 
 #[test]

@@ -2,9 +2,14 @@
 
 use crate::chat::Chat;
 use crate::config::Config;
+use crate::notify::teams::{Teams, Workflows};
 use crate::outbound::Outbound;
-use crate::outbox::Notifiers;
+use crate::outbox::{Notifier, Notifiers};
+use crate::routing::Place;
+use crate::store::Store;
 use axum::Router;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,6 +18,7 @@ use tokio_util::task::TaskTracker;
 pub(super) struct Ground<'a> {
     pub(super) config: &'a Config,
     pub(super) chat: Chat,
+    pub(super) store: &'a Store,
     pub(super) outbound: Outbound,
     /// Tasks (a socket that stays open) belong here, and end with the token.
     pub(super) tasks: &'a TaskTracker,
@@ -30,9 +36,39 @@ pub(super) struct Chats {
 /// Builds what the configuration asks for. A channel without a notifier is told of in the log, and its deliveries
 /// fail, which the ledger says.
 pub(super) fn build(ground: &Ground<'_>) -> Chats {
-    let chats = Chats::default();
+    let mut chats = Chats::default();
+    teams(ground, &mut chats);
+    workflows(ground, &mut chats);
     for name in ground.config.channels.keys().filter(|name| !chats.notifiers.contains_key(*name)) {
         tracing::error!(channel = name, "nobody serves this channel: its chat service is not configured");
     }
     chats
+}
+
+fn teams(ground: &Ground<'_>, chats: &mut Chats) {
+    let Some(settings) = ground.config.teams.clone() else { return };
+    let channels = named(ground, |place| match place {
+        Place::Teams(conversation) => Some(conversation.clone()),
+        _ => None,
+    });
+    let names: Vec<String> = channels.keys().cloned().collect();
+    let teams = Teams::new(settings, channels, &ground.chat, ground.store, &ground.outbound);
+    chats.callbacks = std::mem::take(&mut chats.callbacks).merge(teams.router());
+    let teams: Arc<dyn Notifier> = Arc::new(teams);
+    chats.notifiers.extend(names.into_iter().map(|name| (name, Arc::clone(&teams))));
+}
+
+fn workflows(ground: &Ground<'_>, chats: &mut Chats) {
+    let addresses = named(ground, |place| match place {
+        Place::Workflow(address) => Some(address.clone()),
+        _ => None,
+    });
+    let names: Vec<String> = addresses.keys().cloned().collect();
+    let workflows: Arc<dyn Notifier> = Arc::new(Workflows::new(addresses, &ground.chat, &ground.outbound));
+    chats.notifiers.extend(names.into_iter().map(|name| (name, Arc::clone(&workflows))));
+}
+
+/// The channels of one kind, by name.
+fn named<T>(ground: &Ground<'_>, kind: impl Fn(&Place) -> Option<T>) -> BTreeMap<String, T> {
+    ground.config.channels.iter().filter_map(|(name, place)| Some((name.clone(), kind(place)?))).collect()
 }

@@ -282,6 +282,9 @@ fn facts(card: &Card, detail: Detail, body: &mut Vec<Value>) {
         let tags = if tags.is_empty() { String::new() } else { format!(" ({})", tags.join(", ")) };
         body.push(fact("Risk", &format!("{}{tags}", card.risk.as_str()), FACT_MAX));
         body.push(fact("History", &card.history, FACT_MAX));
+        if let Some(grant) = &card.grant {
+            body.push(fact("Grant", grant, FACT_MAX));
+        }
         if card.requests > 1 {
             body.push(fact("Came", &format!("{} times", card.requests), FACT_MAX));
         }

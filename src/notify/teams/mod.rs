@@ -23,7 +23,8 @@ pub use workflow::Workflows;
 
 use crate::chat::Chat;
 use crate::outbound::Outbound;
-use crate::store::Store;
+use crate::redact::visible;
+use crate::store::{Store, StoreError};
 use auth::Gate;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -94,6 +95,29 @@ impl Teams {
 pub async fn check(settings: &Settings, outbound: &Outbound) -> Result<(), String> {
     let connector = Connector::new(Arc::new(settings.clone()), outbound);
     connector.tokens().current().await.map(drop).map_err(|error| error.to_string())
+}
+
+/// A conversation that the bot was added to.
+#[derive(Debug, serde::Serialize)]
+pub struct Conversation {
+    /// For `channels` in the configuration.
+    pub id: String,
+    /// `personal`, `groupChat`, `channel`.
+    pub kind: String,
+    /// As Teams calls it. Whoever named it chose it.
+    pub name: String,
+}
+
+/// The conversations that Teams told of, newest first.
+///
+/// # Errors
+/// The store.
+pub async fn conversations(store: &Store) -> Result<Vec<Conversation>, StoreError> {
+    let shown = |text: &str| visible(text).into_owned();
+    let known = store.conversations().await?.into_iter();
+    Ok(known
+        .map(|row| Conversation { id: shown(&row.id), kind: shown(&row.kind), name: shown(&row.name) })
+        .collect())
 }
 
 /// The path of the messaging endpoint.
