@@ -273,6 +273,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             pending_per_agent_max: reader.take("limits.pending-per-agent", Field::count).unwrap_or(500),
             keep_body: reader.take("hold.keep-body", Field::duration).unwrap_or(7 * 24 * HOUR),
             charter: Arc::new(charter),
+            grants: Arc::default(),
         },
         rules: Rules {
             folders: reader.take("rules", |field, node| field.list(node, path)).unwrap_or_default(),

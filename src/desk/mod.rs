@@ -5,10 +5,13 @@
 //! same whichever process took it; another expires what is due.
 
 mod attend;
+mod granting;
 mod release;
 mod seats;
 
 pub use crate::store::{Filter, History, Parking, Past};
+pub use crate::store::{Granted, Revoking, Standing};
+pub use granting::GrantError;
 pub use release::Release;
 pub use seats::Waiter;
 
@@ -16,6 +19,7 @@ use crate::agent::Agent;
 use crate::approval::{Charter, Choice, Refusal, Reviewer, Vote, judge};
 use crate::audit;
 use crate::card::{self, Card};
+use crate::grant;
 use crate::hold::{Hold, HoldId};
 use crate::metrics::Metrics;
 use crate::person::Person;
@@ -48,6 +52,8 @@ pub struct Settings {
     pub keep_body: Duration,
     /// Who may decide.
     pub charter: Arc<Charter>,
+    /// What may be granted beyond one request.
+    pub grants: Arc<grant::Policy>,
 }
 
 impl Default for Settings {
@@ -61,6 +67,7 @@ impl Default for Settings {
             pending_per_agent_max: 1_000,
             keep_body: Duration::from_hours(7 * 24),
             charter: Arc::default(),
+            grants: Arc::default(),
         }
     }
 }
@@ -116,7 +123,12 @@ pub enum ParkError {
     #[error("too many requests are held")]
     Full,
     #[error("agent `{agent}` has {pending} requests waiting for review, the most it may have")]
-    AgentFull { agent: String, pending: usize },
+    AgentFull {
+        agent: String,
+        pending: usize,
+        /// As long again as the flood has lasted, within bounds: who obeys it asks ever more seldom.
+        retry_after: Duration,
+    },
     #[error("agent `{0}` was revoked")]
     Revoked(String),
     #[error("the hold could not be recorded")]
@@ -251,7 +263,10 @@ impl Desk {
         let terms = Terms {
             solo: self.settings.solo,
             expires: self.settings.expires,
+            approval_life: self.settings.approval_life,
             pending_per_agent_max: self.settings.pending_per_agent_max,
+            charter: Arc::clone(&self.settings.charter),
+            grants: Arc::clone(&self.settings.grants),
         };
         // A task of its own, so that what comes of it is dealt with when the caller has gone.
         let (reply, parked) = oneshot::channel();
@@ -266,8 +281,9 @@ impl Desk {
                 ParkResult::Waiting(waiter) => Ok(Parked::Waiting(waiter)),
                 ParkResult::Released(id) => Ok(Parked::Released(Release::new(id, outcome))),
                 ParkResult::Denied { hold, reason } => Ok(Parked::Denied { hold, reason }),
-                ParkResult::AgentFull { pending } => {
-                    Err(ParkError::AgentFull { agent: agent.name.clone(), pending })
+                ParkResult::AgentFull { pending, flooding } => {
+                    let retry_after = flooding.clamp(BACK_OFF_MIN, BACK_OFF_MAX);
+                    Err(ParkError::AgentFull { agent: agent.name.clone(), pending, retry_after })
                 }
                 ParkResult::Revoked => Err(ParkError::Revoked(agent.name.clone())),
             });
@@ -288,12 +304,11 @@ impl Desk {
     /// # Errors
     /// The vote did not count.
     pub async fn vote(&self, id: &HoldId, reviewer: &Reviewer, vote: Vote) -> Result<Hold, VoteError> {
-        let Settings { solo, approval_life, charter, .. } = &self.settings;
-        let terms = VoteTerms { solo: *solo, approval_life: *approval_life, charter: Arc::clone(charter) };
-        match self.store.vote(id, reviewer, vote, terms).await? {
-            Ballot::Recorded(hold) => Ok(*hold),
-            Ballot::Refused(refusal) => Err(refusal.into()),
-            Ballot::NoSuchHold => Err(VoteError::NoSuchHold(id.clone())),
+        match self.cast(id, reviewer, vote, None).await {
+            Ok((hold, _)) => Ok(hold),
+            Err(GrantError::Vote(error)) => Err(error),
+            // Nothing was to be granted.
+            Err(GrantError::None(_)) => Err(StoreError::Closed.into()),
         }
     }
 
@@ -388,7 +403,8 @@ impl Desk {
         let name = |person: &Person| names.get(person).cloned().unwrap_or_else(|| person.subject.clone());
         let law = concerned.law(self.settings.solo, &self.settings.charter);
         let past = card::Past { approved, denied, expired, by_this_agent };
-        let card = Card::of(&hold, &law, past, name);
+        let mut card = Card::of(&hold, &law, past, name);
+        card.grant = self.grant_line(&hold).await?;
         Ok(Some((hold, card)))
     }
 
@@ -403,6 +419,10 @@ impl Desk {
         self.store.subscribe()
     }
 }
+
+/// The shortest and the longest that an agent with too many holds is asked to wait.
+const BACK_OFF_MIN: Duration = Duration::from_secs(15);
+const BACK_OFF_MAX: Duration = Duration::from_mins(15);
 
 /// For gauges.
 fn signed(bytes: usize) -> i64 {

@@ -165,14 +165,14 @@ fn unrecorded(id: HoldId, digest: RequestDigest) -> Reply {
 
 fn unparked(error: &ParkError) -> Reply {
     match error {
-        ParkError::AgentFull { .. } => {
+        ParkError::AgentFull { retry_after, .. } => {
             let mut reply = Reply::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_holds",
                 "refused",
                 format!("Nothing was sent: {error}. Wait until they are reviewed."),
             );
-            reply.retry_after_seconds = Some(60);
+            reply.retry_after_seconds = Some(retry_after.as_secs());
             reply
         }
         ParkError::Revoked(_) => Reply::new(

@@ -1,14 +1,17 @@
 //! Parking: one transaction finds the live hold of the identical request, or makes a new one.
 
+use super::grants;
 use super::holds::{Columns, Record};
 use super::key::{Keys, Part};
 use super::release::{end, release};
 use super::writer::Tx;
 use super::{Store, StoreError, time};
 use crate::agent::Agent;
+use crate::approval::Charter;
 use crate::audit::EventKind;
 use crate::digest::RequestDigest;
-use crate::hold::{AgentWords, HoldId, HoldState, ParkedRequest};
+use crate::grant;
+use crate::hold::{AgentWords, Hold, HoldId, HoldState, ParkedRequest};
 use crate::person::Person;
 use crate::ruling::Grounds;
 use jiff::Timestamp;
@@ -31,19 +34,28 @@ pub struct Parking {
 }
 
 /// Under what terms requests are parked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) solo: bool,
     /// When the rule says nothing.
     pub(crate) expires: Duration,
+    pub(crate) approval_life: Duration,
     pub(crate) pending_per_agent_max: usize,
+    pub(crate) charter: Arc<Charter>,
+    pub(crate) grants: Arc<grant::Policy>,
+}
+
+impl Terms {
+    fn bench(&self) -> grants::Bench<'_> {
+        grants::Bench { policy: &self.grants, charter: &self.charter }
+    }
 }
 
 /// What parking led to. `W` is the seat of whom waits.
 #[derive(Debug)]
 pub(crate) enum ParkResult<W> {
     Waiting(W),
-    /// The approval of the identical request is spent on this one.
+    /// The approval of the identical request, or a use of a grant, is spent on this one.
     Released(HoldId),
     Denied {
         hold: HoldId,
@@ -51,6 +63,8 @@ pub(crate) enum ParkResult<W> {
     },
     AgentFull {
         pending: usize,
+        /// Since when it has had too many.
+        flooding: Duration,
     },
     Revoked,
 }
@@ -60,6 +74,7 @@ pub(crate) enum ParkResult<W> {
 struct Before {
     revoked_at: Option<i64>,
     pending: i64,
+    flooding_since: Option<i64>,
     seq: Option<i64>,
     id: Option<String>,
     state: Option<String>,
@@ -103,7 +118,7 @@ where
     S: FnOnce(HoldId, Timestamp) -> W,
 {
     let before: Option<Before> = sqlx::query_as(
-        "SELECT a.revoked_at, a.pending, h.seq, h.id, h.state, h.expires_at, h.due_at
+        "SELECT a.revoked_at, a.pending, a.flooding_since, h.seq, h.id, h.state, h.expires_at, h.due_at
          FROM agents a LEFT JOIN holds h
            ON h.seq = (SELECT max(seq) FROM holds WHERE agent_id = a.id AND digest = ?2)
          WHERE a.id = ?1",
@@ -129,6 +144,12 @@ where
             }
             HoldState::Pending => {
                 join(tx, &known, actor, &parking).await?;
+                // People may have been asked before the grant was made: it counts for those who ask again.
+                let draft = draft(&known, &parking, &terms, tx.now)?;
+                if let Some(grant) = grants::find(tx, &draft, terms.bench()).await? {
+                    grants::spend(tx, &grant, &draft, terms.approval_life).await?;
+                    return Ok(ParkResult::Released(known));
+                }
                 return Ok(ParkResult::Waiting(seat(known, time(*expires_at)?)));
             }
             HoldState::Approved => {
@@ -150,12 +171,66 @@ where
         }
     }
 
+    let draft = draft(&id, &parking, &terms, tx.now)?;
+    if let Some(grant) = grants::find(tx, &draft, terms.bench()).await? {
+        let life = terms.approval_life;
+        create(tx, &keys, &id, actor, parking, body, terms).await?;
+        grants::spend(tx, &grant, &draft, life).await?;
+        return Ok(ParkResult::Released(id));
+    }
     let pending = usize::try_from(before.pending).unwrap_or(usize::MAX);
     if pending >= terms.pending_per_agent_max {
-        return Ok(ParkResult::AgentFull { pending });
+        let flooding = flood(tx, &before, &parking.agent, terms.pending_per_agent_max).await?;
+        return Ok(ParkResult::AgentFull { pending, flooding });
     }
     let expires_at = create(tx, &keys, &id, actor, parking, body, terms).await?;
     Ok(ParkResult::Waiting(seat(id, expires_at)))
+}
+
+/// The hold that would be made of a request.
+fn draft(id: &HoldId, parking: &Parking, terms: &Terms, now: Timestamp) -> Result<Hold, StoreError> {
+    let Parking { agent, initiator, source, digest, request, grounds, words } = parking;
+    Ok(Hold {
+        id: id.clone(),
+        version: 1,
+        state: HoldState::Pending,
+        digest: *digest,
+        agent_id: agent.id,
+        agent: agent.name.clone(),
+        owners: agent.owners.clone(),
+        initiator: initiator.clone(),
+        grant: None,
+        source: source.to_string(),
+        request: request.clone(),
+        grounds: grounds.clone(),
+        words: words.clone(),
+        solo: terms.solo,
+        created_at: now,
+        expires_at: later(now, grounds.review.expires.unwrap_or(terms.expires)),
+        decided_at: None,
+        approval_expires_at: None,
+        released_at: None,
+        outcome: None,
+        requests: 1,
+        votes: Vec::new(),
+    })
+}
+
+/// How long the agent has had too many holds open. The first refusal begins an episode and is recorded; it ends,
+/// by a trigger, when half of what it may have is decided. Refusals in between write nothing.
+async fn flood(tx: &mut Tx, before: &Before, agent: &Agent, most: usize) -> Result<Duration, StoreError> {
+    if let Some(since) = before.flooding_since {
+        return Ok(Duration::try_from(tx.now.duration_since(time(since)?)).unwrap_or_default());
+    }
+    sqlx::query("UPDATE agents SET flooding_since = ?, calm_at = ? WHERE id = ?")
+        .bind(tx.now.as_millisecond())
+        .bind(i64::try_from(most / 2).unwrap_or(i64::MAX))
+        .bind(agent.id)
+        .execute(&mut tx.conn)
+        .await?;
+    let detail = json!({ "agent_id": agent.id, "pending": before.pending, "most": most });
+    tx.record(EventKind::AgentFlooding, format!("agent:{}", agent.name), Some(&agent.name), detail).await?;
+    Ok(Duration::ZERO)
 }
 
 async fn join(tx: &mut Tx, id: &HoldId, actor: String, parking: &Parking) -> Result<(), StoreError> {

@@ -15,7 +15,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-const TERMS: Terms = Terms { solo: true, expires: Duration::from_hours(1), pending_per_agent_max: 1000 };
+fn terms() -> Terms {
+    Terms {
+        solo: true,
+        expires: Duration::from_hours(1),
+        approval_life: Duration::from_hours(1),
+        pending_per_agent_max: 1000,
+        charter: Arc::default(),
+        grants: Arc::default(),
+    }
+}
 
 async fn open() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -62,7 +71,7 @@ fn parking(body: &str) -> Parking {
 }
 
 async fn park(store: &Store, body: &str) -> Result<HoldId, StoreError> {
-    match store.park(parking(body), TERMS, |id, _| id).await? {
+    match store.park(parking(body), terms(), |id, _| id).await? {
         ParkResult::Waiting(id) => Ok(id),
         other => panic!("{other:?}"),
     }
@@ -89,8 +98,13 @@ async fn approve(store: &Store, id: &HoldId, reason: String) -> Result<Ballot, S
         groups_at: None,
         login: Login::default(),
     };
-    let terms = VoteTerms { solo: true, approval_life: Duration::from_hours(1), charter: Arc::default() };
-    store.vote(id, &reviewer, vote, terms).await
+    let terms = VoteTerms {
+        solo: true,
+        approval_life: Duration::from_hours(1),
+        charter: Arc::default(),
+        grants: Arc::default(),
+    };
+    store.vote(id, &reviewer, vote, None, terms).await
 }
 
 /// Runs a statement on the connection that writes.
@@ -213,7 +227,7 @@ async fn a_seat_ends_with_the_transaction_that_made_it() {
             Ok(())
         })
     });
-    let parking_lost = store.park(parking("one"), TERMS, move |_, _| kept);
+    let parking_lost = store.park(parking("one"), terms(), move |_, _| kept);
     let (parked, _) = tokio::join!(parking_lost, losing);
     assert!(parked.is_err());
     assert_eq!(Arc::strong_count(&seat), 2);

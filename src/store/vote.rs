@@ -5,9 +5,10 @@ use super::key::Keys;
 use super::park::later;
 use super::release::{HOLDPOINT, end};
 use super::writer::Tx;
-use super::{Store, StoreError, holds, people};
+use super::{Store, StoreError, grants, holds, people};
 use crate::approval::{Charter, Choice, Refusal, Reviewer, Tally, Vote, judge};
 use crate::audit::EventKind;
+use crate::grant::{self, Grant, NoGrant, Wanted};
 use crate::hold::{Hold, HoldId, HoldState, VoteRecord};
 use crate::ruling::Assurance;
 use serde_json::json;
@@ -19,7 +20,11 @@ use std::time::Duration;
 pub(crate) enum Ballot {
     /// Counted, now or before: the hold as it stands.
     Recorded(Box<Hold>),
+    /// Counted, and a grant came of it, now or before.
+    Granted(Box<Hold>, Box<Grant>),
     Refused(Refusal),
+    /// There can be no such grant: nothing counted.
+    NoGrant(NoGrant),
     NoSuchHold,
 }
 
@@ -29,6 +34,7 @@ pub(crate) struct VoteTerms {
     pub(crate) solo: bool,
     pub(crate) approval_life: Duration,
     pub(crate) charter: Arc<Charter>,
+    pub(crate) grants: Arc<grant::Policy>,
 }
 
 impl Store {
@@ -37,12 +43,15 @@ impl Store {
         id: &HoldId,
         reviewer: &Reviewer,
         vote: Vote,
+        wanted: Option<Wanted>,
         terms: VoteTerms,
     ) -> Result<Ballot, StoreError> {
         let keys = Arc::clone(&self.keys);
         let (id, reviewer) = (id.clone(), reviewer.clone());
         self.queue
-            .write(move |tx| Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, terms).await }))
+            .write(move |tx| {
+                Box::pin(async move { cast(tx, &keys, &id, reviewer, vote, wanted, terms).await })
+            })
             .await
     }
 }
@@ -53,6 +62,7 @@ async fn cast(
     id: &HoldId,
     reviewer: Reviewer,
     vote: Vote,
+    wanted: Option<Wanted>,
     terms: VoteTerms,
 ) -> Result<Ballot, StoreError> {
     let Some((seq, mut hold)) = holds::load(&mut tx.conn, keys, id).await? else {
@@ -63,7 +73,8 @@ async fn cast(
     };
     let voted = hold.votes.iter().any(|v| v.person == reviewer.person && v.vote == vote.choice);
     if voted && vote.digest == hold.digest {
-        return Ok(Ballot::Recorded(Box::new(hold)));
+        let Some(wanted) = wanted else { return Ok(Ballot::Recorded(Box::new(hold))) };
+        return grant_afterwards(tx, keys, seq, hold, &reviewer, &vote, wanted, &terms).await;
     }
     let concerned = Concerned::of(&mut tx.conn, &hold).await?;
     let law = concerned.law(terms.solo, &terms.charter);
@@ -78,12 +89,59 @@ async fn cast(
     };
     if vote.choice == Choice::Approve {
         // Nobody approves what is no longer what was parked.
-        holds::body(&mut tx.conn, keys, seq, &hold).await?;
+        hold.request.body = holds::body(&mut tx.conn, keys, seq, &hold).await?;
     }
+    let wanted = match wanted {
+        None => None,
+        Some(_) if vote.choice == Choice::Approve && tally != Tally::Approved => {
+            return no_grant(tx, &hold, &reviewer, &vote, NoGrant::NotDecisive).await;
+        }
+        Some(wanted) => match grants::check(tx, &hold, &reviewer, wanted, &vote, &terms).await? {
+            Ok(same) => Some((wanted, same)),
+            Err(why) => return no_grant(tx, &hold, &reviewer, &vote, why).await,
+        },
+    };
     let assurance = terms.charter.step_up.assurance(&reviewer.login, tx.now);
-    record(tx, seq, &mut hold, &reviewer, assurance, vote, &tally).await?;
+    record(tx, seq, &mut hold, &reviewer, assurance, vote.clone(), &tally).await?;
     decide(tx, &mut hold, &tally, terms.approval_life).await?;
-    Ok(Ballot::Recorded(Box::new(hold)))
+    let Some((wanted, same)) = wanted else { return Ok(Ballot::Recorded(Box::new(hold))) };
+    let grant = grants::write(tx, &hold, &reviewer, wanted, same, &vote).await?;
+    Ok(Ballot::Granted(Box::new(hold), Box::new(grant)))
+}
+
+/// A grant from a hold that its maker has approved before.
+async fn grant_afterwards(
+    tx: &mut Tx,
+    keys: &Keys,
+    seq: i64,
+    mut hold: Hold,
+    reviewer: &Reviewer,
+    vote: &Vote,
+    wanted: Wanted,
+    terms: &VoteTerms,
+) -> Result<Ballot, StoreError> {
+    if let Some(why) = grants::afterwards(&hold, reviewer, &terms.grants, tx.now) {
+        return no_grant(tx, &hold, reviewer, vote, why).await;
+    }
+    hold.request.body = holds::body(&mut tx.conn, keys, seq, &hold).await?;
+    match grants::check(tx, &hold, reviewer, wanted, vote, terms).await? {
+        Ok(same) => {
+            let grant = grants::write(tx, &hold, reviewer, wanted, same, vote).await?;
+            Ok(Ballot::Granted(Box::new(hold), Box::new(grant)))
+        }
+        Err(why) => no_grant(tx, &hold, reviewer, vote, why).await,
+    }
+}
+
+async fn no_grant(
+    tx: &mut Tx,
+    hold: &Hold,
+    reviewer: &Reviewer,
+    vote: &Vote,
+    why: NoGrant,
+) -> Result<Ballot, StoreError> {
+    record_refusal(tx, hold, reviewer, vote, &why.to_string()).await?;
+    Ok(Ballot::NoGrant(why))
 }
 
 async fn refuse(
@@ -93,6 +151,17 @@ async fn refuse(
     vote: &Vote,
     refusal: Refusal,
 ) -> Result<Ballot, StoreError> {
+    record_refusal(tx, hold, reviewer, vote, &refusal.to_string()).await?;
+    Ok(Ballot::Refused(refusal))
+}
+
+async fn record_refusal(
+    tx: &mut Tx,
+    hold: &Hold,
+    reviewer: &Reviewer,
+    vote: &Vote,
+    why: &str,
+) -> Result<(), StoreError> {
     let detail = json!({
         "digest": vote.digest,
         "vote": vote.choice,
@@ -100,11 +169,11 @@ async fn refuse(
         "groups": reviewer.groups,
         "login": reviewer.login,
         "local": reviewer.person.is_local(),
-        "why": refusal.to_string(),
+        "why": why,
     });
     let actor = format!("person:{}", reviewer.person);
     tx.record(EventKind::HoldVoteRefused, actor, Some(hold.id.as_str()), detail).await?;
-    Ok(Ballot::Refused(refusal))
+    Ok(())
 }
 
 async fn record(
