@@ -23,7 +23,7 @@ use crate::grant;
 use crate::hold::{Hold, HoldId};
 use crate::metrics::Metrics;
 use crate::person::Person;
-use crate::store::{Ballot, Finished, ParkResult, Store, StoreError, Terms, VoteTerms};
+use crate::store::{Finished, ParkResult, Store, StoreError, Terms};
 use jiff::Timestamp;
 use seats::Seats;
 use std::fs::File;

@@ -20,6 +20,8 @@ pub struct Enrolled {
     pub revoked_at: Option<Timestamp>,
     /// Holds of it that wait for a decision.
     pub pending: u32,
+    /// Since when it has had more than it may: more are refused.
+    pub flooding_since: Option<Timestamp>,
     /// The person who enrolled it, or `workload`; `None`: whoever keeps this machine.
     pub enrolled_by: Option<String>,
     /// Whose tokens it comes with: `issuer|agent`.
@@ -62,6 +64,7 @@ struct Stored {
     created_at: i64,
     revoked_at: Option<i64>,
     pending: i64,
+    flooding_since: Option<i64>,
     enrolled_by: Option<String>,
     workload: Option<String>,
 }
@@ -99,6 +102,7 @@ impl Store {
                     created_at: time(row.created_at)?,
                     revoked_at: row.revoked_at.map(time).transpose()?,
                     pending: u32::try_from(row.pending).unwrap_or_default(),
+                    flooding_since: row.flooding_since.map(time).transpose()?,
                     enrolled_by: row.enrolled_by,
                     workload: row.workload,
                 })

@@ -1,7 +1,6 @@
 //! Grants as rows: made beside a vote, spent beside a park, each in that transaction.
 
 use super::holds::Concerned;
-use super::key::Keys;
 use super::park::later;
 use super::people::{self, parse};
 use super::release::release;
@@ -11,7 +10,7 @@ use super::{Store, StoreError, holds, time};
 use crate::approval::{Charter, Login, Reviewer, Vote};
 use crate::audit::EventKind;
 use crate::grant::{self, Facts, Grant, GrantId, NoGrant, Same, Wanted, covers, stands};
-use crate::hold::{Hold, HoldId, HoldState};
+use crate::hold::{Hold, HoldState};
 use crate::person::Person;
 use crate::role::Role;
 use jiff::Timestamp;

@@ -88,7 +88,12 @@ impl Office {
     }
 
     pub(crate) async fn rows(&self, id: &HoldId) -> Vec<Row> {
-        let filter = Filter { subject: Some(id.to_string()), ..Filter::default() };
+        self.about(id.as_str()).await
+    }
+
+    /// Rows with this subject.
+    pub(crate) async fn about(&self, subject: &str) -> Vec<Row> {
+        let filter = Filter { subject: Some(subject.to_owned()), ..Filter::default() };
         self.ledger.rows(&filter).await.unwrap()
     }
 
