@@ -11,10 +11,12 @@ mod slack;
 mod teams;
 mod tree;
 mod ways;
+mod webhooks;
 mod workloads;
 
 use crate::agents::Workload;
 use crate::authority::{Authority, HostPattern};
+use crate::notify::webhook;
 pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream, Way};
 use crate::routing::Channels;
 use crate::ruling::Verdict;
@@ -22,6 +24,7 @@ use crate::{desk, rules, store, traffic};
 use globset::GlobMatcher;
 use ipnet::IpNet;
 use read::{Field, Reader};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +68,8 @@ pub struct Config {
     pub identity: Option<crate::identity::Settings>,
     /// `None`: Slack is not used.
     pub slack: Option<crate::notify::slack::Settings>,
+    /// What machines are told of, by name.
+    pub webhooks: BTreeMap<String, webhook::Settings>,
 }
 
 /// The reviewers' side.
@@ -230,6 +235,7 @@ const KEYS: &[&str] = &[
     "slack.api",
     "slack.sockets",
     "slack.silence",
+    "webhooks",
 ];
 
 /// Takes every key, and fills in what was not written.
@@ -255,6 +261,8 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
     }
     let solo = reader.take("solo", Field::boolean).unwrap_or(loopback_only && identity.is_none());
     let data = reader.take("data", path).unwrap_or_else(|| folder("data"));
+
+    let channels = channels::channels(reader, &base);
 
     Config {
         listen,
@@ -308,10 +316,11 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             .unwrap_or_default(),
         log: log(reader),
         otlp_endpoint: reader.take("otlp.endpoint", base_url),
-        channels: channels::channels(reader, &base),
         teams,
         identity,
         slack,
+        webhooks: webhooks::webhooks(reader, &channels, &base),
+        channels,
         file: file.map(Path::to_owned),
     }
 }

@@ -146,7 +146,7 @@ impl Server {
             notifiers: chats.notifiers,
             routing: Routing::new(config.channels.clone()),
             on_call: OnCall::default(),
-            subscriptions: Vec::new(),
+            subscriptions: chats.subscriptions,
             source: control_url.clone(),
             metrics: Arc::clone(&metrics),
         };

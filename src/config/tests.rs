@@ -71,6 +71,7 @@ roles:
   - { group: audit, role: auditor }
 step-up: { max-age: 2m, acr: [phr, phrh] }
 slack: { app-token: xapp-1, bot-token: xoxb-1, team: T0123, sockets: 3, silence: 30s, api: "https://slack-gov.com/api/" }
+webhooks: { siem: { url: "https://siem.example/in", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, events: ["hold.*"] } }
 "#;
 
 #[test]

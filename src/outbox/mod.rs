@@ -97,6 +97,7 @@ pub struct Outbox {
     wake: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    tells: bool,
 }
 
 impl Outbox {
@@ -107,6 +108,7 @@ impl Outbox {
             wake: Arc::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            tells: false,
         }
     }
 
@@ -116,11 +118,12 @@ impl Outbox {
     /// # Errors
     /// The store.
     pub async fn start(store: &Store, parts: Parts) -> Result<Self, StoreError> {
-        let outbox = Self::new(store);
+        let mut outbox = Self::new(store);
         if parts.notifiers.is_empty() {
             store.drop_cursor(CURSOR).await?;
             return Ok(outbox);
         }
+        outbox.tells = true;
         let disabled = store.disabled_webhooks().await?;
         for (name, address) in &disabled {
             if parts.subscriptions.iter().any(|known| known.name == *name && known.address != *address) {
@@ -144,6 +147,11 @@ impl Outbox {
         if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
             tracing::warn!("deliveries under way were cut off; the next start tells again");
         }
+    }
+
+    /// Whether there is anybody to tell.
+    pub const fn tells(&self) -> bool {
+        self.tells
     }
 
     /// Newest first.

@@ -100,6 +100,8 @@ fn pages() -> Router<Arc<Face>> {
         .route("/agents/{name}/revoke", post(pages::enrol::revoke))
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
+        .route("/deliveries", get(pages::deliveries::page))
+        .route("/deliveries/{id}/replay", post(pages::deliveries::replay))
         .route("/login", get(login::page).post(login::begin))
         .route("/login/oidc", get(oidc::begin))
         .route("/login/callback", get(oidc::callback))

@@ -3,8 +3,9 @@
 use crate::chat::Chat;
 use crate::config::Config;
 use crate::notify::teams::{Teams, Workflows};
+use crate::notify::webhook::Webhook;
 use crate::outbound::Outbound;
-use crate::outbox::{Notifier, Notifiers};
+use crate::outbox::{Notifier, Notifiers, Subscription};
 use crate::routing::Place;
 use crate::store::Store;
 use axum::Router;
@@ -29,6 +30,7 @@ pub(super) struct Ground<'a> {
 #[derive(Default)]
 pub(super) struct Chats {
     pub(super) notifiers: Notifiers,
+    pub(super) subscriptions: Vec<Subscription>,
     /// What they call.
     pub(super) callbacks: Router,
 }
@@ -39,6 +41,12 @@ pub(super) fn build(ground: &Ground<'_>) -> Chats {
     let mut chats = Chats::default();
     teams(ground, &mut chats);
     workflows(ground, &mut chats);
+    for (name, settings) in &ground.config.webhooks {
+        let (events, address) = (settings.events.clone(), settings.address());
+        chats.subscriptions.push(Subscription { name: name.clone(), events, address });
+        let webhook = Webhook::new(settings.clone(), ground.outbound.clone());
+        chats.notifiers.insert(name.clone(), Arc::new(webhook));
+    }
     for name in ground.config.channels.keys().filter(|name| !chats.notifiers.contains_key(*name)) {
         tracing::error!(channel = name, "nobody serves this channel: its chat service is not configured");
     }

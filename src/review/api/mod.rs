@@ -5,6 +5,7 @@
 #![expect(unused_qualifications, reason = "what `utoipa::path` expands to")]
 
 mod agents;
+mod deliveries;
 pub(super) mod events;
 mod hold;
 mod holds;
@@ -41,6 +42,8 @@ pub(super) fn routes() -> (Router<Arc<Face>>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::revoke))
         .routes(routes!(lists::rules))
         .routes(routes!(lists::ledger))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay))
         .routes(routes!(document))
         .split_for_parts();
     (router.route("/v1/{*rest}", axum::routing::any(nothing)), document)

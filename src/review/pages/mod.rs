@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod agents;
+pub(super) mod deliveries;
 pub(super) mod detail;
 pub(super) mod enrol;
 pub(super) mod inbox;
@@ -27,6 +28,8 @@ pub(super) struct Frame {
     pub(super) solo: bool,
     /// Which entry of the navigation is this page: `inbox`, `agents`, `rules`, `ledger`.
     pub(super) here: &'static str,
+    /// Somebody is told something, so that there is a log of it.
+    pub(super) outbox: bool,
     pub(super) style: String,
     pub(super) script: String,
     pub(super) mark: String,
@@ -53,7 +56,13 @@ impl Frame {
             local: session.reviewer.person.is_local(),
             csrf: session.csrf.clone(),
         };
-        Self { visitor: Some(name), solo: face.context.solo, here, ..Self::bare() }
+        Self {
+            visitor: Some(name),
+            solo: face.context.solo,
+            here,
+            outbox: face.context.outbox.tells(),
+            ..Self::bare()
+        }
     }
 
     /// For the login page.
@@ -67,6 +76,7 @@ impl Frame {
             visitor: None,
             solo: false,
             here: "",
+            outbox: false,
             style: STYLE.path(),
             script: SCRIPT.path(),
             mark: MARK.path(),
