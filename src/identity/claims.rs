@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 impl Settings {
     /// Whether the claim of the groups is there at all.
     pub(super) fn has_groups(&self, claims: &Value) -> bool {
-        find(claims, &self.groups_claim).is_some()
+        find(claims, &self.groups_claim).is_some_and(|groups| !groups.is_null())
     }
 
     /// The person of verified claims. `at` is when the provider said so.
@@ -46,14 +46,13 @@ impl Settings {
     fn groups(&self, claims: &Value) -> Result<BTreeSet<String>, IdentityError> {
         let name = &self.groups_claim;
         let unusable = || IdentityError::Claim(name.clone());
-        match find(claims, name) {
+        match find(claims, name).filter(|groups| !groups.is_null()) {
             None => {
                 // Entra leaves the claim out when there would be too many.
                 let left_out = claims.get("_claim_names").is_some_and(|names| names.get(name).is_some());
                 let many = name == "groups" && claims.get("hasgroups").is_some();
                 if left_out || many { Err(IdentityError::GroupsOverage) } else { Ok(BTreeSet::new()) }
             }
-            Some(Value::Null) => Ok(BTreeSet::new()),
             Some(Value::String(one)) => Ok(BTreeSet::from([one.clone()])),
             Some(Value::Array(many)) if many.len() <= GROUPS_MAX => {
                 many.iter().map(|group| group.as_str().map(str::to_owned).ok_or_else(unusable)).collect()

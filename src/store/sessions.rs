@@ -114,10 +114,16 @@ impl Store {
         self.queue
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM sessions WHERE hash = ?")
-                        .bind(hash)
-                        .execute(&mut tx.conn)
-                        .await?;
+                    let person: Option<String> =
+                        sqlx::query_scalar("DELETE FROM sessions WHERE hash = ? RETURNING person")
+                            .bind(hash)
+                            .fetch_optional(&mut tx.conn)
+                            .await?;
+                    if let Some(person) = person {
+                        let detail = json!({ "by": "person", "sessions": 1 });
+                        let actor = format!("person:{person}");
+                        tx.record(EventKind::ReviewerLogout, actor, Some(&person), detail).await?;
+                    }
                     Ok(())
                 })
             })

@@ -97,6 +97,11 @@ impl Server {
         Self { address, desk, reviewers, agents, shutdown, ready, tasks, _store: store, _data: data }
     }
 
+    /// Chat, whose links lead to this server.
+    pub fn chat(&self) -> holdpoint::chat::Chat {
+        holdpoint::chat::Chat::new(&self._store, &self.desk, "http://127.0.0.1", false)
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -17,6 +17,7 @@ pub mod disk;
 pub mod git;
 pub mod h2;
 pub mod holdpoint;
+pub mod idp;
 pub mod origin;
 pub mod reviewer;
 pub mod signer;
@@ -26,6 +27,7 @@ pub mod wire;
 
 pub use authority::TestAuthority;
 pub use holdpoint::{Holdpoint, Setup};
+pub use idp::Idp;
 pub use origin::Origin;
 pub use reviewer::Reviewer;
 pub use wire::{Reply, Wire};
