@@ -6,8 +6,11 @@
 mod coding;
 mod folding;
 mod form;
+pub mod git;
+pub mod grpc;
 mod json;
 mod jsonrpc;
+pub mod k8s;
 mod multipart;
 pub mod protocol;
 

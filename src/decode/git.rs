@@ -1,0 +1,242 @@
+//! A push over smart HTTP: the commands that stand before the packfile of `POST …/git-receive-pack`
+//! (gitprotocol-pack, "Reference Update Request and Packfile Transfer"; gitprotocol-http).
+//!
+//! Whether an update is forced cannot be known here: that takes the history, which is not on the wire. An update
+//! names the old and the new commit, and nobody but the server can tell whether one descends from the other.
+
+mod pkt;
+
+use pkt::{Line, Lines};
+use std::borrow::Cow;
+
+/// What a push asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitPush {
+    /// From the path, without `.git`: `acme/site`.
+    pub repository: String,
+    /// Empty for the probe that git sends before a large push, and which changes nothing.
+    pub commands: Vec<RefChange>,
+    /// What the client and server agreed upon: `report-status`, `side-band-64k`, `atomic`, `agent=git/2.47.0`.
+    pub capabilities: Vec<String>,
+    /// As given by `git push -o`.
+    pub options: Vec<String>,
+    /// The commands are in a certificate, which the server can hold against a key.
+    pub signed: bool,
+}
+
+/// One reference that shall change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefChange {
+    pub change: Change,
+    /// In full: `refs/heads/main`.
+    pub name: String,
+    /// Object names in hexadecimal; all zeros where there is none.
+    pub old: String,
+    pub new: String,
+}
+
+/// What becomes of a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Create,
+    /// To a commit that may or may not descend from the old one.
+    Update,
+    Delete,
+}
+
+impl Change {
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("create", Self::Create), ("update", Self::Update), ("delete", Self::Delete)];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Why a push cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GitError {
+    #[error("the push ends within its commands")]
+    Truncated,
+    #[error("the push has a packet with a bad length")]
+    Length,
+    #[error("the push has a command that is none")]
+    Command,
+    #[error("the push names a reference that is none")]
+    Name,
+    #[error("the push has more than {} commands", COMMANDS_MAX)]
+    TooMany,
+    #[error("the certificate of the push has no end")]
+    Certificate,
+}
+
+/// The repository of a push, by its path: what stands before `/git-receive-pack`, without `.git`.
+pub fn repository(path: &str) -> Option<Cow<'_, str>> {
+    let path = path.trim_end_matches('/');
+    let at = path.len().checked_sub(SERVICE.len())?;
+    let (repository, service) = (path.get(..at)?, path.get(at..)?);
+    if !service.eq_ignore_ascii_case(SERVICE) {
+        return None;
+    }
+    let decoded = percent_encoding::percent_decode_str(repository.trim_matches('/')).decode_utf8_lossy();
+    let bare = |text: &str| text.strip_suffix(".git").unwrap_or(text).trim_end_matches('/').to_owned();
+    Some(if decoded.ends_with(".git") { Cow::Owned(bare(&decoded)) } else { decoded })
+}
+
+impl GitPush {
+    /// Reads up to the packfile. `bytes` may be the beginning of a body, as long as the commands are in it.
+    ///
+    /// # Errors
+    /// What a server could take in more than one way, and commands that are cut off.
+    pub fn read(repository: impl Into<String>, bytes: &[u8]) -> Result<Self, GitError> {
+        let mut push = Self { repository: repository.into(), ..Self::default() };
+        let mut lines = Lines::new(bytes);
+        loop {
+            let Line::Data(data) = lines.next()? else { break };
+            if data.starts_with(b"shallow ") {
+                continue;
+            }
+            let (line, capabilities) = split_at_nul(data);
+            if push.commands.is_empty() && !push.signed && !capabilities.is_empty() {
+                push.capabilities = words(capabilities);
+            }
+            if trimmed(line) == b"push-cert" {
+                push.signed = true;
+                push.certificate(&mut lines)?;
+            } else {
+                push.command(line)?;
+            }
+        }
+        if !push.commands.is_empty() && push.has("push-options") {
+            while let Line::Data(option) = lines.next()? {
+                push.options.push(String::from_utf8_lossy(trimmed(option)).into_owned());
+            }
+        }
+        Ok(push)
+    }
+
+    /// Whether it is the empty request that git sends before it streams a large push.
+    pub fn is_probe(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known == capability)
+    }
+
+    /// The commands of a signed push stand within its certificate.
+    fn certificate(&mut self, lines: &mut Lines<'_>) -> Result<(), GitError> {
+        // Fields, an empty line, commands, the signature.
+        let mut in_head = true;
+        loop {
+            let Line::Data(data) = lines.next()? else { return Err(GitError::Certificate) };
+            match trimmed(data) {
+                b"push-cert-end" => return Ok(()),
+                b"" => in_head = false,
+                field if in_head => {
+                    if let Some(option) = field.strip_prefix(b"push-option ") {
+                        self.options.push(String::from_utf8_lossy(option).into_owned());
+                    }
+                }
+                line if line.starts_with(b"-----BEGIN ") => {
+                    // What follows is the signature.
+                    loop {
+                        match lines.next()? {
+                            Line::Data(data) if trimmed(data) == b"push-cert-end" => return Ok(()),
+                            Line::Data(_) => {}
+                            Line::Flush => return Err(GitError::Certificate),
+                        }
+                    }
+                }
+                line => self.command(line)?,
+            }
+        }
+    }
+
+    fn command(&mut self, line: &[u8]) -> Result<(), GitError> {
+        if self.commands.len() >= COMMANDS_MAX {
+            return Err(GitError::TooMany);
+        }
+        let line = std::str::from_utf8(trimmed(line)).map_err(|_| GitError::Name)?;
+        let mut parts = line.splitn(3, ' ');
+        let (Some(old), Some(new), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(GitError::Command);
+        };
+        let change = match (object(old).ok_or(GitError::Command)?, object(new).ok_or(GitError::Command)?) {
+            (Object::None, Object::Some) => Change::Create,
+            (Object::Some, Object::Some) => Change::Update,
+            // Of what the client does not know, git asks to delete nothing by nothing.
+            (Object::Some | Object::None, Object::None) => Change::Delete,
+        };
+        if old.len() != new.len() {
+            return Err(GitError::Command);
+        }
+        if !is_ref_name(name) {
+            return Err(GitError::Name);
+        }
+        self.commands.push(RefChange {
+            change,
+            name: name.to_owned(),
+            old: old.to_owned(),
+            new: new.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+enum Object {
+    None,
+    Some,
+}
+
+/// SHA-1 or SHA-256 in hexadecimal.
+fn object(text: &str) -> Option<Object> {
+    let sound = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    sound.then(|| if text.bytes().all(|b| b == b'0') { Object::None } else { Object::Some })
+}
+
+/// As much of git-check-ref-format(1) as keeps a name from reading two ways.
+fn is_ref_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.contains("..")
+        && !name.contains("//")
+        && !name.starts_with('/')
+        && !name.ends_with(['/', '.'])
+        && !name.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c))
+}
+
+/// A command and what it carries behind a NUL.
+fn split_at_nul(data: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(0, data) {
+        Some(at) => {
+            let (line, rest) = data.split_at(at);
+            (line, rest.split_first().map_or(&[], |(_, rest)| rest))
+        }
+        None => (data, &[]),
+    }
+}
+
+fn words(bytes: &[u8]) -> Vec<String> {
+    bytes
+        .split(|b| b.is_ascii_whitespace())
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
+/// Without the line feed that a packet of text may end in.
+fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
+}
+
+const SERVICE: &str = "/git-receive-pack";
+/// A mirror of everything has some thousands.
+const COMMANDS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests;
