@@ -6,8 +6,65 @@
 
 mod pkt;
 
+use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
+use super::{Body, Decoded};
+use crate::request::Head;
 use pkt::{Line, Lines};
 use std::borrow::Cow;
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "git",
+    fields: &[
+        Spec { name: "change", kind: Kind::Word(&["create", "update", "delete"]) },
+        Spec { name: "ref", kind: Kind::Name },
+        Spec { name: "repository", kind: Kind::Name },
+        Spec { name: "option", kind: Kind::Name },
+        Spec { name: "old", kind: Kind::Name },
+        Spec { name: "new", kind: Kind::Name },
+    ],
+    claim,
+    read,
+};
+
+pub(super) fn claim(head: &Head<'_>) -> Claim {
+    if repositories(head).next().is_some() { Claim::Body } else { Claim::No }
+}
+
+/// By each reading of the path.
+fn repositories<'h>(head: &Head<'h>) -> impl Iterator<Item = Cow<'h, str>> {
+    let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
+    paths.filter_map(repository)
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
+    let bytes = match request.body {
+        Body::Decoded(Decoded { text: Some(text), .. }) => text.as_bytes(),
+        Body::Binary { bytes, .. } => bytes,
+        Body::Empty => b"",
+        Body::Decoded(_) => return Err("a push is no form".into()),
+        Body::Unreadable(why) => return Err(why.clone().into()),
+        Body::NotRead => return Err("its body was not read".into()),
+    };
+    let mut view = View { says_so: true, ..View::default() };
+    for repository in repositories(request.head) {
+        let push = GitPush::read(repository, bytes).map_err(|error| error.to_string())?;
+        view.harmless = push.is_probe() && bytes == b"0000";
+        let options = || push.options.iter().map(|option| Cow::Owned(option.clone())).collect();
+        for command in &push.commands {
+            let call = Call::default()
+                .with("change", command.change.as_str())
+                .with("ref", command.name.clone())
+                .with("repository", push.repository.clone())
+                .with_names("option", options(), true)
+                .with("old", command.old.clone())
+                .with("new", command.new.clone());
+            if !view.calls.contains(&call) {
+                view.calls.push(call);
+            }
+        }
+    }
+    Ok(view)
+}
 
 /// What a push asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,8 +2,46 @@
 //!
 //! The messages stay closed: their fields have no names on the wire.
 
+use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
+use crate::request::Head;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "grpc",
+    fields: &[Spec { name: "service", kind: Kind::Name }, Spec { name: "method", kind: Kind::Name }],
+    claim,
+    read,
+};
+
+fn claim(head: &Head<'_>) -> Claim {
+    if calls(head).next().is_some() { Claim::Head } else { Claim::No }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every protocol")]
+fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
+    let mut view = View::default();
+    for call in calls(request.head) {
+        // What only looks like a call matches where a rule holds, and never where one passes.
+        let exact = call.by == GrpcBy::ContentType;
+        view.says_so |= exact;
+        let call = Call::default().with_names("service", vec![call.service.into()], exact).with_names(
+            "method",
+            vec![call.method.into()],
+            exact,
+        );
+        if !view.calls.contains(&call) {
+            view.calls.push(call);
+        }
+    }
+    Ok(view)
+}
+
+/// By each reading of the path.
+fn calls(head: &Head<'_>) -> impl Iterator<Item = GrpcCall> {
+    let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
+    paths.filter_map(|path| call(head.headers, path))
+}
 
 /// A remote procedure call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,55 @@
 
 use super::form::{component, split};
 use super::json::Json;
+use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
 use super::{Body, Decoded};
+use crate::request::Head;
 use http::Method;
 use std::borrow::Cow;
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "k8s",
+    fields: &[
+        Spec { name: "verb", kind: Kind::Word(VERBS) },
+        Spec { name: "group", kind: Kind::Name },
+        Spec { name: "version", kind: Kind::Name },
+        Spec { name: "resource", kind: Kind::Name },
+        Spec { name: "subresource", kind: Kind::Name },
+        Spec { name: "namespace", kind: Kind::Name },
+        Spec { name: "name", kind: Kind::Name },
+        Spec { name: "dry-run", kind: Kind::Word(&["true", "false"]) },
+    ],
+    claim,
+    read,
+};
+
+/// All is in the head, but the options of a delete.
+fn claim(head: &Head<'_>) -> Claim {
+    let mut paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
+    match paths.any(|path| root(path).is_some()) {
+        false => Claim::No,
+        true if *head.method == Method::DELETE => Claim::Body,
+        true => Claim::Head,
+    }
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
+    let head = request.head;
+    let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
+    let mut calls: Vec<Call<'a>> = Vec::new();
+    for call in paths.filter_map(|path| call(head.method, path, head.query, request.body)) {
+        let call = call.into_call();
+        if !calls.contains(&call) {
+            calls.push(call);
+        }
+    }
+    // Of hosts that have such paths most are API servers, but not all.
+    Ok(View {
+        calls,
+        says_so: head.path.starts_with("/apis/") || head.path.contains("/namespaces/"),
+        ..View::default()
+    })
+}
 
 /// A request to a Kubernetes API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +131,36 @@ pub fn call(method: &Method, path: &str, query: Option<&str>, body: &Body) -> Op
 }
 
 impl KubernetesCall {
+    /// What a rule can ask. Reading a list reads each object in it, in every namespace where none is named; an
+    /// object to be created has its name in the body.
+    fn into_call<'a>(self) -> Call<'a> {
+        let every = matches!(self.verb, "list" | "watch" | "deletecollection");
+        let dry_run = self.dry_run;
+        let mut call = Call::default()
+            .with("verb", self.verb)
+            .with("group", self.group)
+            .with("version", self.version)
+            .with("resource", self.resource.clone());
+        if !self.subresource.is_empty() {
+            call = call.with("subresource", self.subresource);
+        }
+        if !self.namespace.is_empty() {
+            call = call.with("namespace", self.namespace);
+        } else if every && !OF_THE_CLUSTER.contains(&self.resource.as_str()) {
+            call = call.with_hidden("namespace");
+        }
+        if !self.name.is_empty() {
+            call = call.with("name", self.name);
+        } else if every || self.verb == "create" {
+            call = call.with_hidden("name");
+        }
+        match dry_run {
+            DryRun::Yes => call.with("dry-run", "true"),
+            DryRun::No => call.with("dry-run", "false"),
+            DryRun::Unclear => call.with_hidden("dry-run"),
+        }
+    }
+
     /// `apps/v1`, or `v1` for the core group.
     pub fn group_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
@@ -166,7 +242,7 @@ fn dry_run(method: &Method, query: Option<&str>, body: &Body) -> DryRun {
             Some(false) => DryRun::No,
             None => DryRun::Unclear,
         },
-        Body::NotRead | Body::Decoded(_) | Body::Unreadable(_) => DryRun::Unclear,
+        Body::NotRead | Body::Decoded(_) | Body::Binary { .. } | Body::Unreadable(_) => DryRun::Unclear,
     }
 }
 
@@ -183,6 +259,46 @@ fn options(json: &Json) -> Option<bool> {
     };
     Some(there && asked.all(|(_, value)| all(value)))
 }
+
+const VERBS: &[&str] = &[
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+    "proxy",
+    "options",
+    "other",
+];
+
+/// Resources that are in no namespace: to list them is to list no namespace's objects.
+const OF_THE_CLUSTER: &[&str] = &[
+    "namespaces",
+    "nodes",
+    "persistentvolumes",
+    "componentstatuses",
+    "clusterroles",
+    "clusterrolebindings",
+    "storageclasses",
+    "volumeattachments",
+    "csidrivers",
+    "csinodes",
+    "customresourcedefinitions",
+    "apiservices",
+    "priorityclasses",
+    "runtimeclasses",
+    "ingressclasses",
+    "certificatesigningrequests",
+    "validatingwebhookconfigurations",
+    "mutatingwebhookconfigurations",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "flowschemas",
+    "prioritylevelconfigurations",
+];
 
 /// The server tells these from resources in the namespace by name.
 const NAMESPACE_SUBRESOURCES: &[&str] = &["status", "finalize"];

@@ -3,14 +3,14 @@
 //! One file per protocol, and one line in [`PROTOCOLS`]. A protocol gives a *view* of a request: its calls, each
 //! with named fields. The rule language, `rules explain` and the inbox know nothing more than that.
 
-use super::{Body, Json, jsonrpc};
+use super::{Body, Json, git, grpc, jsonrpc, k8s};
 use crate::request::Head;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
 /// All of them, in the order shown.
-pub const PROTOCOLS: &[Protocol] = &[jsonrpc::PROTOCOL];
+pub const PROTOCOLS: &[Protocol] = &[jsonrpc::PROTOCOL, git::PROTOCOL, k8s::PROTOCOL, grpc::PROTOCOL];
 
 /// How one protocol is recognised and read.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +89,8 @@ pub struct View<'a> {
     pub calls: Vec<Call<'a>>,
     /// Whether it says itself that it is in this protocol, so that a reader wants to see it so unasked.
     pub says_so: bool,
+    /// It changes nothing, whatever its method: where no rule says more, it counts as a read.
+    pub harmless: bool,
 }
 
 /// One call: what it says in each field that it has.
@@ -184,6 +186,18 @@ impl<'a> Views<'a> {
         let (protocol, made) = PROTOCOLS.get(at).zip(self.made.get(at))?;
         let none = (protocol.claim)(request.head) == Claim::No;
         (!none).then(|| made.get_or_init(|| (protocol.read)(request)))
+    }
+}
+
+impl<'a> Views<'a> {
+    /// Whether some protocol says that the request, which is not to be read as a whole for it, changes nothing.
+    pub(crate) fn are_harmless(&self, request: &Request<'a>) -> bool {
+        let known = !matches!(request.body, Body::NotRead);
+        known && git::claim(request.head) != Claim::No && {
+            let at = PROTOCOLS.iter().position(|protocol| protocol.name == git::PROTOCOL.name);
+            at.and_then(|at| self.of(at, request))
+                .is_some_and(|view| matches!(view, Ok(view) if view.harmless))
+        }
     }
 }
 

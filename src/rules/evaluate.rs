@@ -89,7 +89,7 @@ impl RuleSet {
         let otherwise = self.settings.otherwise;
         let (verdict, basis) = if !host_is_known {
             (otherwise.unknown_host, Basis::UnknownHost)
-        } else if facts.methods.are_safe() {
+        } else if facts.methods.are_safe() || facts.is_harmless() {
             (otherwise.read, Basis::OtherwiseRead)
         } else {
             (otherwise.write, Basis::OtherwiseWrite)

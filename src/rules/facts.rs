@@ -177,6 +177,11 @@ impl<'a> Facts<'a> {
         self.views.of(protocol, &Request { head: self.head, body: self.body })
     }
 
+    /// Whether it changes nothing by what its protocol says, whatever its method.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.views.are_harmless(&Request { head: self.head, body: self.body })
+    }
+
     /// Size of the body in bytes, as announced or as read.
     pub(super) fn size(&self) -> Option<u64> {
         let announced = self.head.headers.get(http::header::CONTENT_LENGTH);
