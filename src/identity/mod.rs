@@ -4,6 +4,7 @@
 //! A login is bound to the browser that began it, to one answer of the provider and to ten minutes. People are
 //! keyed by (issuer, subject); everything else that the provider says of them is what it was at their last login.
 
+mod access;
 mod claims;
 mod flow;
 mod logout;
@@ -11,6 +12,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, AccessError, Undeciding};
 pub use flow::{Begun, Fresh, Returned, SignedIn};
 pub use logout::LogoutError;
 
@@ -63,6 +65,7 @@ pub struct Identity {
     store: Store,
     keys: KeySet,
     provider: Cache,
+    access: access::Kept,
     /// Where browsers come back to.
     redirect_uri: String,
     /// Where they land after they have signed out.
@@ -138,6 +141,7 @@ impl Identity {
         Self {
             keys,
             provider: Cache::default(),
+            access: access::Kept::default(),
             outbound: outbound.clone(),
             store: store.clone(),
             redirect_uri: format!("{public_url}{CALLBACK}"),

@@ -55,6 +55,34 @@ impl Store {
         self.queue.write(move |tx| Box::pin(async move { know(tx, &profile).await })).await
     }
 
+    /// Keeps the groups that the provider confirmed at this time, unless newer ones are known; nothing else of the
+    /// person changes.
+    pub(crate) async fn confirm_groups(
+        &self,
+        person: &Person,
+        groups: &BTreeSet<String>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (person, groups) = (person.to_string(), json!(groups).to_string());
+        self.queue
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE people SET groups = ?2, groups_at = ?3, seen_at = ?4
+                         WHERE person = ?1 AND groups_at < ?3 AND revoked_at IS NULL",
+                    )
+                    .bind(person)
+                    .bind(groups)
+                    .bind(at.min(tx.now).as_millisecond())
+                    .bind(tx.now.as_millisecond())
+                    .execute(&mut tx.conn)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// All that ever signed in, by name.
     pub(crate) async fn people(&self) -> Result<Vec<KnownPerson>, StoreError> {
         let stored: Vec<Stored> =
