@@ -1,11 +1,12 @@
 //! The HTTP API of the control listener, as commands use it.
 
 use super::client::{ClientError, Endpoint, Stream};
-use super::server_file;
+use super::{login, server_file};
 use crate::config::Config;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 /// Where the API is and who asks.
@@ -15,33 +16,55 @@ pub(super) struct ApiArgs {
     #[arg(long, global = true, env = "HOLDPOINT_URL", value_name = "URL")]
     url: Option<Endpoint>,
 
-    /// API token of a reviewer; by default the operator's, where `holdpoint serve` runs in solo mode
+    /// API token of a reviewer; by default that of `holdpoint login`, or the operator's, where `holdpoint serve`
+    /// runs in solo mode
     #[arg(long, global = true, env = "HOLDPOINT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+}
+
+impl ApiArgs {
+    /// The control listener.
+    pub(super) fn endpoint(&self, config: &Config) -> Endpoint {
+        self.url.clone().unwrap_or_else(|| {
+            let address = server_file::control_address(config);
+            Endpoint::plain(&address.ip().to_string(), address.port())
+        })
+    }
 }
 
 /// The API.
 #[derive(Debug)]
 pub(super) struct Api {
     endpoint: Endpoint,
-    token: String,
+    /// `None`: for what everybody may ask.
+    token: Option<SecretString>,
 }
 
 impl Api {
+    /// As who the user is: by a token that they name, their login, or where they run Holdpoint alone.
+    ///
     /// # Errors
-    /// No token is known.
-    pub(super) fn new(config: &Config, args: ApiArgs) -> anyhow::Result<Self> {
-        let endpoint = args.url.unwrap_or_else(|| {
-            let address = server_file::control_address(config);
-            Endpoint::plain(&address.ip().to_string(), address.port())
-        });
+    /// No token is known, or the login has ended.
+    pub(super) async fn open(config: &Config, args: ApiArgs) -> anyhow::Result<Self> {
+        let endpoint = args.endpoint(config);
         let token = match args.token {
             Some(token) => token,
-            None => std::fs::read_to_string(operator_token_path(config)).ok().map(|t| t.trim().to_owned()).context(
-                "who are you? Say --token or HOLDPOINT_TOKEN; `holdpoint reviewers add NAME` makes a token",
-            )?,
+            None => match login::token(config, &endpoint.url()).await? {
+                Some(token) => token,
+                None => std::fs::read_to_string(operator_token_path(config)).ok().map(|t| t.trim().to_owned()).context(
+                    "who are you? `holdpoint login` signs you in; or say --token or HOLDPOINT_TOKEN, which `holdpoint reviewers add NAME` makes",
+                )?,
+            },
         };
-        Ok(Self { endpoint, token })
+        Ok(Self { endpoint, token: Some(token.into()) })
+    }
+
+    pub(super) fn with_token(config: &Config, args: ApiArgs, token: String) -> Self {
+        Self { endpoint: args.endpoint(config), token: Some(token.into()) }
+    }
+
+    pub(super) fn anonymous(config: &Config, args: &ApiArgs) -> Self {
+        Self { endpoint: args.endpoint(config), token: None }
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -75,12 +98,15 @@ impl Api {
     }
 
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", self.endpoint.to_string())
-            .header("user-agent", concat!("holdpoint-cli/", env!("CARGO_PKG_VERSION")))
-            .header("authorization", format!("Bearer {}", self.token))
+            .header("user-agent", concat!("holdpoint-cli/", env!("CARGO_PKG_VERSION")));
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.expose_secret())),
+            None => request,
+        }
     }
 
     fn unreached(&self, error: ClientError) -> anyhow::Error {
@@ -102,8 +128,9 @@ fn refused(status: StatusCode, body: &Bytes) -> anyhow::Error {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let why = ["detail", "title"].iter().find_map(|key| problem.get(key)?.as_str());
     match (status, why) {
-        (StatusCode::UNAUTHORIZED, _) => anyhow::anyhow!(
-            "the token is not accepted: say --token or HOLDPOINT_TOKEN, or make one with `holdpoint reviewers add NAME`"
+        (StatusCode::UNAUTHORIZED, why) => anyhow::anyhow!(
+            "the token is not accepted{}: `holdpoint login` signs you in; or say --token or HOLDPOINT_TOKEN, which `holdpoint reviewers add NAME` makes",
+            why.map(|why| format!(" ({})", crate::redact::visible(why))).unwrap_or_default()
         ),
         (_, Some(why)) => anyhow::anyhow!("{}", crate::redact::visible(why)),
         (_, None) => anyhow::anyhow!("the answer is {status}"),

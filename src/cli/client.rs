@@ -56,6 +56,11 @@ impl Endpoint {
         Self { tls: false, host, port }
     }
 
+    /// As a URL, without a slash at the end.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{self}", if self.tls { "https" } else { "http" })
+    }
+
     /// Sends a request and reads the whole answer.
     pub(super) async fn send(&self, request: Request<String>) -> Result<Response<Bytes>, ClientError> {
         let exchange = async {

@@ -76,7 +76,7 @@ struct Ballot {
 }
 
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    let api = Api::new(config, args.api)?;
+    let api = Api::open(config, args.api).await?;
     match args.command {
         Command::List { state, agent, rule, text, limit } => {
             let query = query(state, agent, rule, text, limit);

@@ -12,6 +12,7 @@ mod env;
 mod holds;
 
 mod ledger;
+mod login;
 mod out;
 mod probe;
 mod proxy_url;
@@ -58,6 +59,12 @@ enum Command {
     /// Add, list and revoke reviewers, and make login links for them
     #[command(subcommand)]
     Reviewers(reviewers::Command),
+    /// Sign in at the identity provider, for the other commands
+    Login(login::LoginArgs),
+    /// Forget the login
+    Logout(login::LogoutArgs),
+    /// Say who the other commands are
+    Whoami(login::WhoamiArgs),
     /// List, show, approve, deny and watch held requests
     Holds(holds::Args),
     /// Check, explain and list rules
@@ -90,6 +97,9 @@ impl Cli {
             Command::Env(args) => env::run(&config, &args),
             Command::Agents(command) => runtime(Threads::One)?.block_on(agents::run(&config, command)),
             Command::Reviewers(command) => runtime(Threads::One)?.block_on(reviewers::run(&config, command)),
+            Command::Login(args) => runtime(Threads::One)?.block_on(login::login(&config, args)),
+            Command::Logout(args) => runtime(Threads::One)?.block_on(login::logout(&config, args)),
+            Command::Whoami(args) => runtime(Threads::One)?.block_on(login::whoami(&config, args)),
             Command::Holds(args) => runtime(Threads::One)?.block_on(holds::run(&config, args)),
             Command::Rules(command) => rules::run(&config, command),
             Command::Ledger(command) => runtime(Threads::One)?.block_on(ledger::run(&config, command)),
