@@ -58,7 +58,9 @@ pub enum AccessError {
     NoScope,
     #[error("the token's claims cannot be used")]
     Claims(#[source] IdentityError),
-    #[error("the token lacks the claim that joins the accounts of one human: sign in to the inbox once")]
+    #[error(
+        "this person is not known here yet, and the token says too little of them: sign in to the inbox once"
+    )]
     Unknown,
     #[error("this person was revoked here")]
     Revoked,

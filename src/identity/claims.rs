@@ -106,7 +106,7 @@ impl Settings {
     }
 
     /// Whether the issuer is Microsoft Entra, in any of its clouds.
-    pub(super) fn is_entra(&self) -> bool {
+    pub fn is_entra(&self) -> bool {
         let host = url::Url::parse(&self.issuer).ok().and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| ENTRA.contains(&host.as_str()))
     }

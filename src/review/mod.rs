@@ -3,6 +3,7 @@
 //! Nothing here decides: a vote goes to the [`Desk`], which judges it in the transaction that records it.
 //! No GET changes anything but the time a session was last used.
 
+mod access;
 mod api;
 mod assets;
 mod body;

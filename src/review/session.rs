@@ -1,9 +1,11 @@
 //! Who asks: a session cookie on pages, a bearer token on the API.
 
 use super::Face;
+use super::access::{self, Shown};
 use super::problem::Problem;
 use super::rights;
 use crate::approval::{Channel, Reviewer};
+use crate::identity::Undeciding;
 use crate::reviewers::Session;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
@@ -71,6 +73,10 @@ fn owns(session: &Session, csrf: &str) -> bool {
 pub(super) struct Caller {
     pub(super) reviewer: Reviewer,
     pub(super) channel: Channel,
+    /// A program that the provider itself lets read.
+    machine: bool,
+    /// Whether this token may change anything. It has been asked before a handler that does.
+    pub(super) decides: Result<(), Undeciding>,
 }
 
 impl FromRequestParts<Arc<Face>> for Caller {
@@ -78,7 +84,7 @@ impl FromRequestParts<Arc<Face>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
         let Anyone(caller) = Anyone::from_request_parts(parts, face).await?;
-        if rights::may_read(face, &caller.reviewer) {
+        if caller.machine || rights::may_read(face, &caller.reviewer) {
             Ok(caller)
         } else {
             Err(rights::no_role(&caller.reviewer))
@@ -86,7 +92,7 @@ impl FromRequestParts<Arc<Face>> for Caller {
     }
 }
 
-/// A caller of the API, whatever the roles are.
+/// A caller of the API, whatever the roles are. What is to change anything needs a token that decides.
 #[derive(Debug)]
 pub(super) struct Anyone(pub(super) Caller);
 
@@ -95,8 +101,14 @@ impl FromRequestParts<Arc<Face>> for Anyone {
 
     async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Problem> {
         let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
-        let reviewer = face.context.reviewers.by_token(token).await?.ok_or_else(Problem::unauthenticated)?;
-        Ok(Self(Caller { reviewer, channel: channel(&parts.headers) }))
+        let Shown { reviewer, machine, decides } = access::shown(token, face).await?;
+        let channel = channel(&parts.headers);
+        match decides {
+            Err(why) if !parts.method.is_safe() => {
+                Err(access::refused(why, &reviewer, channel, parts, face).await)
+            }
+            decides => Ok(Self(Caller { reviewer, channel, machine, decides })),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod h2;
 pub mod holdpoint;
 pub mod idp;
 pub mod origin;
+pub mod public;
 pub mod reviewer;
 pub mod signer;
 pub mod tap;

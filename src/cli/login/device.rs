@@ -1,6 +1,6 @@
 //! Login with a code that is typed on another device (RFC 8628).
 
-use super::provider::{Provider, Tokens, post, tokens as tokens_of};
+use super::provider::{Provider, Refused, Tokens, post, tokens as tokens_of};
 use crate::outbound::{Outbound, OutboundError};
 use crate::redact::visible;
 use anyhow::{Context as _, bail};
@@ -89,14 +89,19 @@ async fn poll(
         };
         match tokens_of(&answer)? {
             Ok(tokens) => return Ok(tokens),
-            Err(refused) => match refused.error.as_str() {
-                "authorization_pending" => {}
-                "slow_down" => interval = (interval + SLOWER).min(INTERVAL_MAX),
-                "access_denied" => bail!("the login was refused on the other device"),
-                "expired_token" => bail!("nobody typed the code in time; begin again"),
-                _ => bail!("the identity provider says {}", refused.said()),
-            },
+            Err(refused) => interval = slower(&refused, interval)?,
         }
+    }
+}
+
+/// How long to wait before asking again (RFC 8628 §3.5).
+fn slower(refused: &Refused, interval: Duration) -> anyhow::Result<Duration> {
+    match refused.error.as_str() {
+        "authorization_pending" => Ok(interval),
+        "slow_down" => Ok((interval + SLOWER).min(INTERVAL_MAX)),
+        "access_denied" => bail!("the login was refused on the other device"),
+        "expired_token" => bail!("nobody typed the code in time; begin again"),
+        _ => bail!("the identity provider says {}", refused.said()),
     }
 }
 
@@ -104,3 +109,21 @@ async fn poll(
 const SLOWER: Duration = Duration::from_secs(5);
 const INTERVAL_MAX: Duration = Duration::from_mins(1);
 const LOGIN_MAX: Duration = Duration::from_mins(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_obeys_the_provider() {
+        let after = |error: &str| {
+            let refused: Refused = serde_json::from_str(&format!("{{\"error\":\"{error}\"}}")).unwrap();
+            slower(&refused, Duration::from_secs(5)).ok()
+        };
+        assert_eq!(after("authorization_pending"), Some(Duration::from_secs(5)));
+        assert_eq!(after("slow_down"), Some(Duration::from_secs(10)));
+        for end in ["access_denied", "expired_token", "invalid_grant"] {
+            assert_eq!(after(end), None, "{end}");
+        }
+    }
+}

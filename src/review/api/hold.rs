@@ -249,7 +249,7 @@ impl Summary {
 impl Detail {
     pub(super) async fn of(hold: &Hold, face: &Face, caller: &Caller) -> Result<Self, Problem> {
         let refusal = match face.context.desk.may_approve(hold, &caller.reviewer).await {
-            Ok(()) => None,
+            Ok(()) => caller.decides.err().map(|why| why.to_string()),
             Err(VoteError::Store(error)) => return Err(error.into()),
             Err(refused) => Some(refused.to_string()),
         };

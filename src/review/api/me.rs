@@ -25,6 +25,8 @@ pub(super) struct Me {
     roles: Vec<&'static str>,
     /// Whether this credential may decide at all
     decides: bool,
+    /// If not, why
+    undeciding: Option<String>,
 }
 
 /// Who the caller is
@@ -41,6 +43,7 @@ pub(super) async fn show(State(face): State<Arc<Face>>, Anyone(caller): Anyone) 
         groups: reviewer.groups.iter().cloned().collect(),
         groups_at: reviewer.groups_at,
         roles: rights::roles(&face, reviewer),
-        decides: true,
+        decides: caller.decides.is_ok(),
+        undeciding: caller.decides.err().map(|why| why.to_string()),
     })
 }

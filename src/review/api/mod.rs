@@ -9,6 +9,7 @@ mod deliveries;
 pub(super) mod events;
 mod hold;
 mod holds;
+mod identity;
 mod lists;
 mod me;
 mod people;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> (Router<Arc<Face>>, utoipa::openapi::OpenApi) {
         .routes(routes!(agents::list, agents::enrol))
         .routes(routes!(agents::rotate))
         .routes(routes!(agents::revoke))
+        .routes(routes!(identity::show))
         .routes(routes!(me::show))
         .routes(routes!(people::list))
         .routes(routes!(people::revoke))
