@@ -23,6 +23,7 @@ pub mod public;
 pub mod reviewer;
 pub mod signer;
 pub mod tap;
+pub mod teams;
 pub mod traffic;
 pub mod wire;
 

@@ -77,6 +77,9 @@ impl Activity {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         // `null` where a text or an object could be is as good as nothing.
         let mut value: Value = serde_json::from_slice(bytes)?;
+        if !value.is_object() {
+            return Err(serde::de::Error::custom("no object")); // a list would do for serde
+        }
         drop_nulls(&mut value);
         serde_json::from_value(value)
     }
