@@ -7,6 +7,7 @@ mod channels;
 mod identity;
 mod problem;
 mod read;
+mod routes;
 mod slack;
 mod teams;
 mod tree;
@@ -18,7 +19,7 @@ use crate::agents::Workload;
 use crate::authority::{Authority, HostPattern};
 use crate::notify::webhook;
 pub use crate::proxy::{Limits, Patience, Resolve, Timeouts, Upstream, Way};
-use crate::routing::Channels;
+use crate::routing::{self, Channels};
 use crate::ruling::Verdict;
 use crate::{desk, rules, store, traffic};
 use globset::GlobMatcher;
@@ -68,6 +69,10 @@ pub struct Config {
     pub identity: Option<crate::identity::Settings>,
     /// `None`: Slack is not used.
     pub slack: Option<crate::notify::slack::Settings>,
+    /// Who is told of which hold. None: every channel of every hold.
+    pub routes: Vec<routing::Route>,
+    /// Where it is written who is on call, by name.
+    pub on_call: routing::Sources,
     /// What machines are told of, by name.
     pub webhooks: BTreeMap<String, webhook::Settings>,
 }
@@ -236,6 +241,9 @@ const KEYS: &[&str] = &[
     "slack.sockets",
     "slack.silence",
     "webhooks",
+    "schedules",
+    "on-call",
+    "routes",
 ];
 
 /// Takes every key, and fills in what was not written.
@@ -263,6 +271,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
     let data = reader.take("data", path).unwrap_or_else(|| folder("data"));
 
     let channels = channels::channels(reader, &base);
+    let (routes, on_call) = routes::routes(reader, &channels, &base);
 
     Config {
         listen,
@@ -320,6 +329,8 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         identity,
         slack,
         webhooks: webhooks::webhooks(reader, &channels, &base),
+        routes,
+        on_call,
         channels,
         file: file.map(Path::to_owned),
     }

@@ -144,8 +144,8 @@ impl Server {
         // Before anything can be held: what is not followed from here on is not told.
         let told = outbox::Parts {
             notifiers: chats.notifiers,
-            routing: Routing::new(config.channels.clone()),
-            on_call: OnCall::default(),
+            routing: Routing::new(config.channels.clone(), config.routes.clone()),
+            on_call: OnCall::new(config.on_call.clone(), outbound.clone()),
             subscriptions: chats.subscriptions,
             source: control_url.clone(),
             metrics: Arc::clone(&metrics),

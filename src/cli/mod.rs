@@ -17,6 +17,7 @@ mod out;
 mod probe;
 mod proxy_url;
 mod reviewers;
+mod routes;
 mod rules;
 mod run;
 mod serve;
@@ -70,6 +71,9 @@ enum Command {
     /// Check, explain and list rules
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Say who is told of a hold
+    #[command(subcommand)]
+    Routes(routes::Command),
     /// List, export and verify the ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -102,6 +106,7 @@ impl Cli {
             Command::Whoami(args) => runtime(Threads::One)?.block_on(login::whoami(&config, args)),
             Command::Holds(args) => runtime(Threads::One)?.block_on(holds::run(&config, args)),
             Command::Rules(command) => rules::run(&config, command),
+            Command::Routes(command) => runtime(Threads::One)?.block_on(routes::run(&config, command)),
             Command::Ledger(command) => runtime(Threads::One)?.block_on(ledger::run(&config, command)),
             Command::Ca(command) => ca::run(&config, &command),
             Command::Teams(command) => runtime(Threads::One)?.block_on(teams::run(&config, command)),

@@ -71,6 +71,22 @@ roles:
   - { group: audit, role: auditor }
 step-up: { max-age: 2m, acr: [phr, phrh] }
 slack: { app-token: xapp-1, bot-token: xoxb-1, team: T0123, sockets: 3, silence: 30s, api: "https://slack-gov.com/api/" }
+schedules: { nights: { zone: Europe/Berlin, hours: ["daily 20:00-08:00"] } }
+on-call: { primary: { pagerduty: P1, token: hush }, second: { opsgenie: ops, token: hush, url: "http://127.0.0.1:9/" } }
+routes:
+  - name: money
+    rules: ["stripe/*"]
+    tags: money-out
+    agents: ["pay-*"]
+    risk: high
+    environment: production
+    during: nights
+    notify: [security]
+    groups: [finance]
+    on-call: primary
+    escalate: [{ after: 10m, notify: [ops], groups: [leads], on-call: [second] }]
+    quiet: { during: nights, below: critical, instead: [flow] }
+    tell-owner: true
 webhooks: { siem: { url: "https://siem.example/in", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, events: ["hold.*"] } }
 "#;
 
@@ -270,6 +286,34 @@ hold.patience: 1s
 fn half_a_bot_is_said_once() {
     let error = parse(None, "teams: { app-id: me, cloud: moon, hosts: ['*.com'] }\n".to_owned(), &[]);
     insta::assert_snapshot!(error.unwrap_err());
+}
+
+#[test]
+fn channels_and_what_routes_name_are_checked() {
+    let text = r#"
+channels: { security: { slack: C1 }, "bad name": { slack: C2 }, odd: { slack: general }, two: { slack: C1, teams: x } }
+schedules: { nights: { zone: Mars/Olympus, hours: ["daily 8-9"] }, days: { zone: UTC, hours: ["mon-fri 09:00-17:00"] } }
+on-call: { primary: { file: /nowhere/oncall.yaml }, pager: { pagerduty: P1 } }
+webhooks: { security: { url: "http://siem.example/", secret: whsec_short }, siem: { url: "https://siem.example" } }
+"#;
+    let error = parse(Some(Path::new("holdpoint.yaml")), text.to_owned(), &[]).unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn routes_name_what_there_is() {
+    let text = r#"
+channels: { security: { slack: C1 }, ops: { slack: C2 } }
+schedules: { nights: { zone: Europe/Berlin, hours: ["daily 20:00-08:00"] } }
+webhooks: { ops: { url: "https://siem.example/", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw } }
+routes:
+  - { notify: [securty], during: nigths, risk: grave, on-call: [nobody] }
+  - { rules: ["[", ok], notify: [security], escalate: [{ notify: [security] }] }
+  - { notfy: [security] }
+  - { notify: [], quiet: { below: high } }
+"#;
+    let error = parse(Some(Path::new("holdpoint.yaml")), text.to_owned(), &[]).unwrap_err();
+    insta::assert_snapshot!(error);
 }
 
 #[test]
