@@ -4,6 +4,8 @@ use super::fixture::{Ask, Server, Setup};
 use super::{Browser, EVENT_WAIT_MAX};
 use base64::Engine as _;
 use fantoccini::wd::WebDriverCompatibleCommand;
+use holdpoint::approval::Channel;
+use holdpoint::chat::ChatUser;
 use holdpoint::hold::AgentWords;
 use holdpoint::ruling::{ReviewPolicy, Risk};
 use serde_json::{Value, json};
@@ -77,6 +79,18 @@ async fn pictures() {
     }
     let desktop = Look { width: 1280, height: 860, scheme: "light", whole: false };
     let phone = Look { width: 360, height: 780, scheme: "dark", whole: false };
+    let user = ChatUser {
+        account: "slack:T024BE7LD/U0G9QF9C6".to_owned(),
+        display: "bob".to_owned(),
+        email: None,
+        channel: Channel::Slack,
+    };
+    let link = server.chat().link_page(&user).await.unwrap();
+    let (_, link) = link.split_once("127.0.0.1").unwrap();
+    browser.client.goto(&server.url(link)).await.unwrap();
+    browser.find(".narrow form").await;
+    std::fs::create_dir_all(folder()).unwrap();
+    std::fs::write(folder().join("link.png"), browser.client.screenshot().await.unwrap()).unwrap();
     picture(&browser, &server, "/", &desktop, "inbox.png").await;
     picture(&browser, &server, &refund, &desktop, "detail.png").await;
     picture(&browser, &server, &refund, &phone, "phone.png").await;

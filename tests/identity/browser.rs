@@ -6,27 +6,27 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use url::Url;
 
-pub struct Browser {
+pub(crate) struct Browser {
     control: SocketAddr,
-    pub cookies: BTreeMap<String, String>,
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    pub fn new(control: SocketAddr) -> Self {
+    pub(crate) fn new(control: SocketAddr) -> Self {
         Self { control, cookies: BTreeMap::new() }
     }
 
-    pub async fn get(&mut self, path: &str) -> Reply {
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.ask("GET", path, "").await
     }
 
-    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         self.ask("POST", path, &body).await
     }
 
     /// Sends a form with the token of the session.
-    pub async fn submit(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn submit(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
         let csrf = self.csrf().await;
         let mut form = form.to_vec();
         form.push(("csrf", &csrf));
@@ -34,21 +34,21 @@ impl Browser {
     }
 
     /// The form token, from a page that everybody who is signed in may see.
-    pub async fn csrf(&mut self) -> String {
+    pub(crate) async fn csrf(&mut self) -> String {
         let page = self.get("/account").await.text();
         let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form");
         rest.split('"').next().expect("a value").to_owned()
     }
 
     /// Begins a sign-in, and returns the provider's address that it leads to.
-    pub async fn begin(&mut self, path: &str) -> Url {
+    pub(crate) async fn begin(&mut self, path: &str) -> Url {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 303, "{}", reply.text());
         Url::parse(reply.field("location").expect("a location")).expect("an address")
     }
 
     /// Goes to the provider, and returns where it sends the browser back to.
-    pub async fn at_provider(&self, provider: &Url) -> String {
+    pub(crate) async fn at_provider(&self, provider: &Url) -> String {
         let address = provider.socket_addrs(|| None).expect("an address")[0];
         let path = format!("{}?{}", provider.path(), provider.query().unwrap_or_default());
         let ask = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -59,23 +59,23 @@ impl Browser {
     }
 
     /// Signs in, and returns the last page.
-    pub async fn sign_in(&mut self, path: &str) -> Reply {
+    pub(crate) async fn sign_in(&mut self, path: &str) -> Reply {
         let provider = self.begin(path).await;
         let back = self.at_provider(&provider).await;
         self.get(&back).await
     }
 
-    pub fn session(&self) -> Option<&str> {
+    pub(crate) fn session(&self) -> Option<&str> {
         self.cookies.get("holdpoint_session").map(String::as_str)
     }
 
     /// Whether pages open.
-    pub async fn is_in(&mut self) -> bool {
+    pub(crate) async fn is_in(&mut self) -> bool {
         self.get("/account").await.status == 200
     }
 
     /// Clicks on approve on the page of a hold.
-    pub async fn approve(&mut self, hold: &Value) -> Reply {
+    pub(crate) async fn approve(&mut self, hold: &Value) -> Reply {
         let (id, digest) = (hold["id"].as_str().expect("an id"), hold["digest"].as_str().expect("a digest"));
         self.submit(
             &format!("/holds/{id}/votes"),

@@ -224,7 +224,12 @@ impl Decision {
         let (refusal, again) = match face.context.desk.may_approve(hold, &visitor.0.reviewer).await {
             Ok(()) => (None, None),
             Err(VoteError::Store(error)) => return Err(error.into()),
-            Err(refused) => (Some(sentence(&refused.to_string())), again(face, visitor, hold, &refused)),
+            Err(refused) => {
+                let (text, again) = (refused.to_string(), again(face, visitor, hold, &refused));
+                // What to do stands on the button.
+                let why = text.split_once(';').filter(|_| again.is_some()).map_or(&*text, |(why, _)| why);
+                (Some(sentence(why)), again)
+            }
         };
         let clients = Clients::of(hold, face, now);
         let approvals = Approvals::of(hold, face.context.solo);
