@@ -99,6 +99,8 @@ fn pages() -> Router<Arc<Face>> {
         .route("/agents/{name}", get(pages::agents::page))
         .route("/agents/{name}/rotate", post(pages::enrol::rotate))
         .route("/agents/{name}/revoke", post(pages::enrol::revoke))
+        .route("/people", get(pages::people::page))
+        .route("/people/revoke", post(pages::people::revoke))
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
         .route("/deliveries", get(pages::deliveries::page))

@@ -1,6 +1,7 @@
 //! The reviewers' face on a real port, over a real store in a folder of its own.
 
 use holdpoint::agents::Agents;
+use holdpoint::approval::Charter;
 use holdpoint::authority::{Authority, Host, Scheme};
 use holdpoint::desk::{self, Desk, Parked, Parking, Waiter};
 use holdpoint::digest::{request_digest, sha256_hex};
@@ -45,6 +46,7 @@ pub struct Setup {
     pub solo: bool,
     pub public_url: String,
     pub expires: Duration,
+    pub charter: Charter,
 }
 
 impl Default for Setup {
@@ -53,6 +55,7 @@ impl Default for Setup {
             solo: false,
             public_url: "http://127.0.0.1".to_owned(),
             expires: Duration::from_secs(4 * 3600),
+            charter: Charter::default(),
         }
     }
 }
@@ -66,8 +69,12 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(&store::Settings { data: data.path().to_owned() }).await.unwrap();
         let (metrics, registry) = Metrics::registered();
-        let settings =
-            desk::Settings { solo: setup.solo, expires: setup.expires, ..desk::Settings::default() };
+        let settings = desk::Settings {
+            solo: setup.solo,
+            expires: setup.expires,
+            charter: Arc::new(setup.charter),
+            ..desk::Settings::default()
+        };
         let desk = Desk::start(&store, settings, metrics).await.unwrap();
         let reviewers = Reviewers::new(&store);
         let agents = Agents::open(&store).await.unwrap();

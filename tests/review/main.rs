@@ -9,6 +9,7 @@ mod link;
 mod login;
 mod openapi;
 mod pages;
+mod roles;
 mod votes;
 
 use fixture::{Ask, Server, Setup};

@@ -7,6 +7,7 @@ pub(super) mod detail;
 pub(super) mod enrol;
 pub(super) mod inbox;
 pub(super) mod ledger;
+pub(super) mod people;
 pub(super) mod request;
 pub(super) mod rules;
 pub(super) mod vote;
