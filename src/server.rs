@@ -138,6 +138,7 @@ impl Server {
             store: &store,
             chat: Chat::new(&store, &desk, &control_url, match_email),
             outbound: outbound.clone(),
+            metrics: &metrics,
             tasks: &faces,
             shutdown: &shutdown,
         });

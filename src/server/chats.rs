@@ -2,6 +2,8 @@
 
 use crate::chat::Chat;
 use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::notify::slack::{Slack, Tasks};
 use crate::notify::teams::{Teams, Workflows};
 use crate::notify::webhook::Webhook;
 use crate::outbound::Outbound;
@@ -15,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What the chat services are built from.
-#[expect(dead_code, reason = "each chat service takes what it needs")]
 pub(super) struct Ground<'a> {
     pub(super) config: &'a Config,
     pub(super) chat: Chat,
     pub(super) store: &'a Store,
     pub(super) outbound: Outbound,
+    pub(super) metrics: &'a Arc<Metrics>,
     /// Tasks (a socket that stays open) belong here, and end with the token.
     pub(super) tasks: &'a TaskTracker,
     pub(super) shutdown: &'a CancellationToken,
@@ -39,6 +41,7 @@ pub(super) struct Chats {
 /// fail, which the ledger says.
 pub(super) fn build(ground: &Ground<'_>) -> Chats {
     let mut chats = Chats::default();
+    slack(ground, &mut chats);
     teams(ground, &mut chats);
     workflows(ground, &mut chats);
     for (name, settings) in &ground.config.webhooks {
@@ -51,6 +54,23 @@ pub(super) fn build(ground: &Ground<'_>) -> Chats {
         tracing::error!(channel = name, "nobody serves this channel: its chat service is not configured");
     }
     chats
+}
+
+fn slack(ground: &Ground<'_>, chats: &mut Chats) {
+    let Some(settings) = ground.config.slack.clone() else { return };
+    let channels = named(ground, |place| match place {
+        Place::Slack(conversation) => Some(conversation.clone()),
+        _ => None,
+    });
+    let names: Vec<String> = channels.keys().cloned().collect();
+    let tasks = Tasks { tracker: ground.tasks.clone(), stop: ground.shutdown.clone() };
+    let metrics = Arc::clone(ground.metrics);
+    let slack =
+        Slack::new(settings, channels, ground.outbound.clone(), ground.chat.clone(), metrics, tasks);
+    slack.start();
+    chats.callbacks = std::mem::take(&mut chats.callbacks).merge(slack.callbacks());
+    let slack: Arc<dyn Notifier> = slack;
+    chats.notifiers.extend(names.into_iter().map(|name| (name, Arc::clone(&slack))));
 }
 
 fn teams(ground: &Ground<'_>, chats: &mut Chats) {

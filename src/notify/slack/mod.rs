@@ -63,6 +63,13 @@ pub enum Inbound {
     Http { signing_secret: SecretString },
 }
 
+/// Where its tasks belong, and what ends them.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    pub tracker: TaskTracker,
+    pub stop: CancellationToken,
+}
+
 /// The integration. Cheap to clone by its `Arc`.
 #[derive(Debug)]
 pub struct Slack {
@@ -103,8 +110,7 @@ impl Slack {
         outbound: Outbound,
         chat: Chat,
         metrics: Arc<Metrics>,
-        tasks: TaskTracker,
-        stop: CancellationToken,
+        tasks: Tasks,
     ) -> Arc<Self> {
         Arc::new(Self {
             api: Api::new(outbound, &settings.api, settings.bot_token.clone()),
@@ -116,8 +122,8 @@ impl Slack {
             home: OnceCell::new(),
             open: Mutex::default(),
             clicks: Arc::new(Semaphore::new(CLICKS_MAX)),
-            tasks,
-            stop,
+            tasks: tasks.tracker,
+            stop: tasks.stop,
             connected: watch::channel(0).0,
         })
     }
