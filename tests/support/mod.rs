@@ -21,6 +21,7 @@ pub mod idp;
 pub mod origin;
 pub mod public;
 pub mod reviewer;
+pub mod slack;
 pub mod signer;
 pub mod tap;
 pub mod teams;
