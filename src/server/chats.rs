@@ -65,8 +65,7 @@ fn slack(ground: &Ground<'_>, chats: &mut Chats) {
     let names: Vec<String> = channels.keys().cloned().collect();
     let tasks = Tasks { tracker: ground.tasks.clone(), stop: ground.shutdown.clone() };
     let metrics = Arc::clone(ground.metrics);
-    let slack =
-        Slack::new(settings, channels, ground.outbound.clone(), ground.chat.clone(), metrics, tasks);
+    let slack = Slack::new(settings, channels, ground.outbound.clone(), ground.chat.clone(), metrics, tasks);
     slack.start();
     chats.callbacks = std::mem::take(&mut chats.callbacks).merge(slack.callbacks());
     let slack: Arc<dyn Notifier> = slack;

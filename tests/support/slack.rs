@@ -91,9 +91,8 @@ impl FakeSlack {
             changed: watch::channel(0).0,
         });
         let mut tasks = JoinSet::new();
-        let app = Router::new()
-            .route("/api/{method}", axum::routing::post(call))
-            .with_state(Arc::clone(&world));
+        let app =
+            Router::new().route("/api/{method}", axum::routing::post(call)).with_state(Arc::clone(&world));
         tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
         let serving = Arc::clone(&world);
         tasks.spawn(async move {
@@ -285,7 +284,8 @@ impl FakeSlack {
 
     /// Says that the sockets will be closed.
     pub async fn refresh(&self, reason: &str) {
-        let frame = json!({ "type": "disconnect", "reason": reason, "debug_info": { "host": "fake" } }).to_string();
+        let frame =
+            json!({ "type": "disconnect", "reason": reason, "debug_info": { "host": "fake" } }).to_string();
         self.order(|| Order::Send(frame.clone())).await;
     }
 
@@ -357,13 +357,15 @@ async fn call(
     let answer = {
         let mut state = world.state.lock().unwrap();
         *state.calls.entry(method.clone()).or_default() += 1;
-        let refusal = state.refusals.get_mut(&method).filter(|list| !list.is_empty()).map(|list| list.remove(0));
+        let refusal =
+            state.refusals.get_mut(&method).filter(|list| !list.is_empty()).map(|list| list.remove(0));
         match refusal {
             Some(Refusal::Limited(seconds)) => {
                 drop(state);
                 world.changed.send_modify(|count| *count += 1);
                 let retry = [("retry-after", seconds.to_string())];
-                return (StatusCode::TOO_MANY_REQUESTS, retry, "{\"ok\":false,\"error\":\"ratelimited\"}").into_response();
+                return (StatusCode::TOO_MANY_REQUESTS, retry, "{\"ok\":false,\"error\":\"ratelimited\"}")
+                    .into_response();
             }
             Some(Refusal::Error(word)) => Err(word),
             None => answer(&world, &mut state, &method, &headers, &body),
@@ -529,7 +531,10 @@ fn block_is_sound(block: &Value) -> bool {
             let elements = list("elements");
             let sound = |button: &Value| {
                 let short = |key: &str, most| button[key].as_str().is_none_or(|text| text.len() <= most);
-                plain(&button["text"], 75) && short("value", 2_000) && short("url", 3_000) && short("action_id", 255)
+                plain(&button["text"], 75)
+                    && short("value", 2_000)
+                    && short("url", 3_000)
+                    && short("action_id", 255)
             };
             let ids: BTreeSet<&str> = elements.iter().filter_map(|b| b["action_id"].as_str()).collect();
             (1..=25).contains(&elements.len()) && ids.len() == elements.len() && elements.iter().all(sound)
@@ -539,7 +544,9 @@ fn block_is_sound(block: &Value) -> bool {
             let kinds = ["rich_text_section", "rich_text_preformatted", "rich_text_quote", "rich_text_list"];
             let sound = |section: &Value| {
                 let parts = section["elements"].as_array().cloned().unwrap_or_default();
-                let whole = |part: &Value| part["type"] != "text" || part["text"].as_str().is_some_and(|t| !t.is_empty());
+                let whole = |part: &Value| {
+                    part["type"] != "text" || part["text"].as_str().is_some_and(|t| !t.is_empty())
+                };
                 kinds.contains(&section["type"].as_str().unwrap_or_default()) && parts.iter().all(whole)
             };
             !sections.is_empty() && sections.iter().all(sound)

@@ -70,6 +70,7 @@ impl Slack {
         reason: Option<String>,
     ) -> Result<String, Trouble> {
         let user = self.identify(who).await?;
+        self.row(button, place).await?; // waits for what is just being posted
         let clicked = self.chat.click(button, &place.key(), &user, choice, reason).await?;
         Ok(match clicked {
             Clicked::Voted(hold) => self.counted(&hold, choice).await,
@@ -181,8 +182,17 @@ impl Slack {
         }
     }
 
+    /// The card of a button in its message. Whoever is quicker than our note of where the message stands finds it
+    /// all the same: what is being drawn is waited for.
     async fn row(&self, button: &str, place: &Place) -> Result<Option<CardRow>, StoreError> {
-        Ok(self.chat.card(button).await?.filter(|row| row.message == place.key()))
+        let look = async || Ok(self.chat.card(button).await?.filter(|row| row.message == place.key()));
+        if let Some(row) = look().await? {
+            return Ok(Some(row));
+        }
+        for drawing in self.drawing.values() {
+            drop(drawing.lock().await);
+        }
+        look().await
     }
 
     /// Writes down who tried, and says what to tell them.
