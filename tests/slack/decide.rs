@@ -58,7 +58,7 @@ async fn two_people_means_two_people() {
     );
     let card = scene.slack.card(&hold, "1 of 2").await;
     scene.slack.press("UALICE", &card, "Approve").await;
-    assert_eq!(scene.slack.told("UALICE").await, "Your vote did not count: you have voted already.");
+    assert!(scene.slack.told("UALICE").await.contains("1 of 2"), "the same person counts once");
 
     scene.link("UBOB", "bob").await;
     scene.slack.press("UBOB", &card, "Approve").await;

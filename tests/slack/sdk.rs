@@ -66,8 +66,7 @@ async fn pythons_sdk_takes_the_fake_for_slack_and_our_cards_for_blocks() {
         "timestamp": "1531420618", "body": "payload=%7B%7D", "signature": sign("1531420618", "payload=%7B%7D"),
     });
     let child = script("python", "sdk.py", &slack, &given).await;
-    over_a_socket(&slack).await;
-    passes(child).await;
+    tokio::join!(over_a_socket(&slack), passes(child));
 }
 
 #[tokio::test]
@@ -75,6 +74,5 @@ async fn nodes_sdk_takes_the_fake_for_slack() {
     let slack = FakeSlack::start().await;
     slack.user("UALICE", json!({}));
     let child = script("node", "sdk.cjs", &slack, &json!({})).await;
-    over_a_socket(&slack).await;
-    passes(child).await;
+    tokio::join!(over_a_socket(&slack), passes(child));
 }

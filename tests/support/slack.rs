@@ -5,7 +5,7 @@ use super::soon;
 use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -92,7 +92,7 @@ impl FakeSlack {
         });
         let mut tasks = JoinSet::new();
         let app =
-            Router::new().route("/api/{method}", axum::routing::post(call)).with_state(Arc::clone(&world));
+            Router::new().route("/api/{method}", axum::routing::any(call)).with_state(Arc::clone(&world));
         tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
         let serving = Arc::clone(&world);
         tasks.spawn(async move {
@@ -351,6 +351,7 @@ fn fresh(state: &mut Inner, what: &str) -> String {
 async fn call(
     State(world): State<Arc<World>>,
     Path(method): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -368,7 +369,7 @@ async fn call(
                     .into_response();
             }
             Some(Refusal::Error(word)) => Err(word),
-            None => answer(&world, &mut state, &method, &headers, &body),
+            None => answer(&world, &mut state, &method, &headers, &query.unwrap_or_default(), &body),
         }
     };
     world.changed.send_modify(|count| *count += 1);
@@ -390,6 +391,7 @@ fn answer(
     state: &mut Inner,
     method: &str,
     headers: &HeaderMap,
+    query: &str,
     body: &Bytes,
 ) -> Result<Value, String> {
     let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -398,14 +400,15 @@ fn answer(
         return Err(if token.is_empty() { "not_authed" } else { "invalid_auth" }.to_owned());
     }
     let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_json = content_type.starts_with("application/json");
+    let is_json = content_type.starts_with("application/json") && !body.is_empty();
     if is_json && matches!(method, "users.info" | "conversations.info") {
         return Err("invalid_arguments".to_owned()); // Slack takes forms only
     }
     let args: Map<String, Value> = if is_json {
         serde_json::from_slice(body).map_err(|_| "invalid_json")?
     } else {
-        url::form_urlencoded::parse(body)
+        url::form_urlencoded::parse(query.as_bytes())
+            .chain(url::form_urlencoded::parse(body))
             .map(|(key, value)| {
                 let value = if matches!(&*key, "blocks" | "view") {
                     serde_json::from_str(&value).unwrap_or_default()

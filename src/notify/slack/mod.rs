@@ -228,12 +228,13 @@ impl Slack {
         match self.api.update(&place.conversation, &place.ts, &drawing.drawn.message).await {
             Ok(()) => {}
             // Somebody removed it. Who is to decide must see it; who is not need not.
-            Err(error) if error.word() == Some("message_not_found") => {
+            Err(error) if error.word() == Some(GONE) => {
                 let pending =
                     drawing.holds.iter().any(|hold| hold.id == *id && hold.state == HoldState::Pending);
                 if !pending {
                     return Ok("the message was deleted in Slack".to_owned());
                 }
+                self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
                 return self.post(channel, conversation, id).await;
             }
             Err(error) => return Err(error.into()),
@@ -298,7 +299,10 @@ impl Slack {
         let Some(drawing) = self.draw(&shared).await?.filter(|drawing| drawing.together) else {
             return Ok(None);
         };
-        self.api.update(&place.conversation, &place.ts, &drawing.drawn.message).await?;
+        match self.api.update(&place.conversation, &place.ts, &drawing.drawn.message).await {
+            Err(error) if error.word() == Some(GONE) => return Ok(None),
+            updated => updated?,
+        }
         self.keep(shared, &drawing, &open.message).await?;
         Ok(Some(format!("joined {}", place.ts)))
     }
@@ -455,6 +459,7 @@ const NEVER: &[&str] = &[
     "user_disabled",
     "cannot_dm_bot",
 ];
+const GONE: &str = "message_not_found";
 const CLICKS_MAX: usize = 64;
 /// A message is joined while who was told of it is likely to be still reading.
 const JOIN_FOR: Duration = Duration::from_mins(1);
