@@ -7,6 +7,7 @@ mod coding;
 mod folding;
 mod form;
 pub mod git;
+mod graphql;
 pub mod grpc;
 mod json;
 mod jsonrpc;
@@ -208,6 +209,12 @@ impl Media {
         };
         Ok(Self { kind, boundary })
     }
+}
+
+/// The media type without its parameters, where the head says one.
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim)
 }
 
 fn is_utf8_label(label: &str) -> bool {

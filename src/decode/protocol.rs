@@ -3,14 +3,20 @@
 //! One file per protocol, and one line in [`PROTOCOLS`]. A protocol gives a *view* of a request: its calls, each
 //! with named fields. The rule language, `rules explain` and the inbox know nothing more than that.
 
-use super::{Body, Json, git, grpc, jsonrpc, k8s};
+use super::{Body, Json};
 use crate::request::Head;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
 /// All of them, in the order shown.
-pub const PROTOCOLS: &[Protocol] = &[jsonrpc::PROTOCOL, git::PROTOCOL, k8s::PROTOCOL, grpc::PROTOCOL];
+pub const PROTOCOLS: &[Protocol] = &[
+    super::jsonrpc::PROTOCOL,
+    super::graphql::PROTOCOL,
+    super::git::PROTOCOL,
+    super::k8s::PROTOCOL,
+    super::grpc::PROTOCOL,
+];
 
 /// How one protocol is recognised and read.
 #[derive(Debug, Clone, Copy)]

@@ -24,7 +24,7 @@ impl RuleSet {
                 let why = format!(
                     "{} But {}, so nobody can tell whether it applies.",
                     rule.why,
-                    unreadable(facts.body)
+                    unreadable(rule, facts)
                 );
                 Grounds { why, ..of_rule(rule, facts) }
             }
@@ -122,8 +122,17 @@ fn matched(matcher: &Matcher, facts: &Facts<'_>) -> Vec<MatchedField> {
         .collect()
 }
 
-fn unreadable(body: &Body) -> String {
-    match body {
+/// Why nobody can tell: what a protocol of the rule says, or else the body.
+fn unreadable(rule: &Rule, facts: &Facts<'_>) -> String {
+    let clauses = rule.when.iter().chain(&rule.unless).flat_map(|matcher| &matcher.clauses);
+    let unread = clauses.filter_map(|clause| match &clause.ask {
+        Ask::Call(asked) => asked.unread(facts),
+        _ => None,
+    });
+    if let (Body::Empty | Body::Decoded(_), Some(why)) = (facts.body, unread.into_iter().next()) {
+        return why.to_string();
+    }
+    match facts.body {
         Body::Unreadable(reason) | Body::Binary { why: reason, .. } => reason.clone(),
         Body::Decoded(Decoded { unstructured: Some(reason), .. }) => format!("the body has {reason}"),
         _ => "its body could not be read".to_owned(),

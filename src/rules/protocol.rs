@@ -10,7 +10,7 @@ use super::tree::{Key, Kind as NodeKind, Node};
 use super::truth::{Stance, Truth, Unclear};
 use super::value::ValueMatch;
 use crate::decode::Body;
-use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Spec};
+use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Said, Spec, Unread};
 
 /// A compiled matcher on calls.
 #[derive(Debug)]
@@ -94,8 +94,55 @@ impl Asked {
         let matching: Vec<&Call<'_>> =
             view.calls.iter().filter(|call| self.of(call, Stance::Generous) != Truth::No).collect();
         let shown = if matching.is_empty() { view.calls.iter().collect() } else { matching };
-        let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = shown.into_iter().map(|call| self.shown(call)).collect();
         (!shown.is_empty()).then(|| shown.join("; "))
+    }
+
+    /// The names of a call, and of its documents those that were asked about.
+    fn shown(&self, call: &Call<'_>) -> String {
+        let asked = |field: &str| self.questions.iter().any(|question| question.field == field);
+        let told = call.iter().filter(|(field, said)| asked(field) || !matches!(said, Said::Document { .. }));
+        told.map(|(field, said)| format!("{field} {said}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Why the calls cannot be read, where they cannot.
+    pub(super) fn unread<'a>(&self, facts: &Facts<'a>) -> Option<&'a Unread> {
+        facts.view(self.at)?.as_ref().err()
+    }
+}
+
+/// A field of calls that a template names: `rpc.tool`, `rpc.arguments./owner`.
+#[derive(Debug)]
+pub(super) struct Named {
+    at: usize,
+    field: &'static str,
+    pointer: Vec<Box<str>>,
+}
+
+impl Named {
+    /// `protocol` and what follows its dot; `None` when it names nothing.
+    pub(super) fn parse(protocol: &str, rest: &str) -> Option<Self> {
+        let (at, protocol) = PROTOCOLS.iter().enumerate().find(|(_, p)| p.name == protocol)?;
+        let (field, rest) = rest.split_once('.').unwrap_or((rest, ""));
+        let spec = protocol.fields.iter().find(|spec| spec.name == field)?;
+        let pointer = if rest.is_empty() { Vec::new() } else { pointer(rest)? };
+        (pointer.is_empty() || spec.kind == Kind::Document).then_some(Self { at, field: spec.name, pointer })
+    }
+
+    /// What the calls of the request have there, each value once.
+    pub(super) fn value(&self, facts: &Facts<'_>) -> Option<String> {
+        let view = facts.view(self.at)?.as_ref().ok()?;
+        let mut values: Vec<String> = Vec::new();
+        for call in &view.calls {
+            let field = Field::said(call.said(self.field), &self.pointer);
+            let new = field.values.into_iter().map(|seen| seen.text.into_owned());
+            new.for_each(|value| {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            });
+        }
+        (!values.is_empty()).then(|| values.join(", "))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Field};
 use super::matcher::{cut, pointer};
 use super::path::PathPattern;
+use super::protocol::Named;
 use http::HeaderName;
 
 /// A compiled template.
@@ -24,6 +25,7 @@ enum Piece {
     Query(String),
     Header(HeaderName),
     Body(Vec<Box<str>>),
+    Call(Named),
 }
 
 impl Template {
@@ -77,6 +79,7 @@ impl Piece {
             Self::Query(name) => joined(&facts.query(name)),
             Self::Header(name) => joined(&facts.header(name)),
             Self::Body(pointer) => joined(&facts.body(pointer)),
+            Self::Call(named) => named.value(facts),
         }
     }
 
@@ -93,13 +96,16 @@ impl Piece {
             (_, Some(("query", name))) => Some(Self::Query(name.to_owned())),
             (_, Some(("header", name))) => HeaderName::from_bytes(name.as_bytes()).ok().map(Self::Header),
             (_, Some(("body", name))) => pointer(name).map(Self::Body),
+            (_, Some((protocol, rest))) if super::protocol::known(protocol) => {
+                Named::parse(protocol, rest).map(Self::Call)
+            }
             _ if captures.contains(&name) => Some(Self::Capture(name.to_owned())),
             _ => None,
         };
         parsed.ok_or_else(|| {
             format!(
                 "`{{{name}}}` stands for nothing: use a name from the path pattern, method, host, path, agent, \
-                 query.NAME, header.NAME or body./POINTER"
+                 query.NAME, header.NAME, body./POINTER or a field of a call such as rpc.tool"
             )
         })
     }

@@ -3,6 +3,7 @@
 mod allocation;
 mod calls;
 mod diagnostics;
+mod graphql;
 mod language;
 mod properties;
 mod protocols;

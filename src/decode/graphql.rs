@@ -1,0 +1,358 @@
+//! GraphQL over HTTP: which operations a request would run, and which fields of the root are in them.
+//!
+//! A document comes in the URL (`?query=`), as JSON, as a list of such (a batch), as `application/graphql`, as a
+//! form, as `operations` of a multipart form, or in the `payload` of a WebSocket message. Servers differ in which
+//! place counts when there are two, so that nobody can tell. A hash or an id without its text
+//! (persisted queries) hides what would run; a rule can name the hashes that somebody has looked at.
+
+mod document;
+
+use self::document::{Document, Operation};
+use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
+use super::{Body, Json, component, same_folded, split};
+use crate::digest::sha256_hex;
+use crate::request::Head;
+use std::borrow::Cow;
+
+pub(super) const PROTOCOL: Protocol = Protocol {
+    name: "graphql",
+    fields: &[
+        Spec { name: "type", kind: Kind::Word(&["query", "mutation", "subscription"]) },
+        Spec { name: "field", kind: Kind::Name },
+        Spec { name: "operation", kind: Kind::Name },
+        Spec { name: "arguments", kind: Kind::Document },
+        Spec { name: "persisted", kind: Kind::Name },
+    ],
+    claim,
+    read,
+};
+
+const fn claim(_: &Head<'_>) -> Claim {
+    Claim::Body
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
+    let in_url = Envelope::of_pairs(url_pairs(request.head.query.unwrap_or_default()))?;
+    let in_body = in_body(request)?;
+    let in_both = in_url.runs() && in_body.iter().any(Envelope::runs);
+    if in_both {
+        return Err("it has a GraphQL query in its URL and another one in its body".into());
+    }
+    let mut view = View::default();
+    if in_url.runs() || in_body.iter().all(Envelope::is_empty) {
+        // The body may still name the operation or its variables, where a server mixes the two.
+        let mut both = in_url;
+        in_body.into_iter().for_each(|envelope| both.take_names(envelope));
+        both.add_to(&mut view)?;
+    } else {
+        for mut envelope in in_body {
+            envelope.take_names(in_url.clone());
+            envelope.add_to(&mut view)?;
+        }
+    }
+    Ok(view)
+}
+
+/// A call of which nothing can be seen but, at best, the id that stands for it.
+fn hidden<'a>(persisted: Vec<Cow<'a, str>>) -> Call<'a> {
+    let fields = ["type", "field", "operation", "arguments"];
+    fields.into_iter().fold(Call::default(), Call::with_hidden).with_names("persisted", persisted, true)
+}
+
+/// One request to a GraphQL server, with all that its members can stand for.
+#[derive(Debug, Clone, Default)]
+struct Envelope<'a> {
+    texts: Vec<Cow<'a, str>>,
+    /// `operationName`, where it says something.
+    names: Vec<Cow<'a, str>>,
+    variables: Vec<Cow<'a, Json>>,
+    /// Hashes and ids that stand for a text.
+    persisted: Vec<Cow<'a, str>>,
+    /// What stands for a text if there is none (Relay).
+    ids: Vec<Cow<'a, str>>,
+    /// Something stands where a text, a name or an id should be, and is none.
+    odd: bool,
+    /// Variables that cannot be read.
+    odd_variables: bool,
+}
+
+/// The pairs of a query string, by both separators in use.
+fn url_pairs(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    let decoded = |separators: &'static [char]| {
+        split(query, separators).map(|(name, value)| (component(name), component(value)))
+    };
+    let mut pairs: Vec<_> = decoded(&['&']).collect();
+    if query.contains(';') {
+        let others: Vec<_> = decoded(&['&', ';']).filter(|pair| !pairs.contains(pair)).collect();
+        pairs.extend(others);
+    }
+    pairs
+}
+
+fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
+    let decoded = match request.body {
+        Body::Empty => return Ok(Vec::new()),
+        Body::Decoded(decoded) => decoded,
+        Body::Unreadable(why) | Body::Binary { why, .. } => return Err(why.clone().into()),
+        Body::NotRead => return Err("its body was not read".into()),
+    };
+    let mut envelopes = Vec::new();
+    if let Some(json) = &decoded.json {
+        envelopes.extend(of_json(Cow::Borrowed(json))?);
+    }
+    if let Some(form) = &decoded.form {
+        for (_, operations) in form.iter().filter(|(name, _)| same_folded(name, "operations")) {
+            let json = super::json::read(operations)
+                .map_err(|_| Unread::from("the `operations` of its form are not JSON"))?;
+            envelopes.extend(of_json(Cow::Owned(json))?);
+        }
+        let pairs = form.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), value.as_str().into()));
+        let envelope = Envelope::of_pairs(pairs)?;
+        if !envelopes.is_empty() && envelope.runs() {
+            return Err("it has a GraphQL query in `operations` and another one beside them".into());
+        }
+        envelopes.push(envelope);
+    }
+    let says_so = super::media_type(request.head.headers).is_some_and(|media| {
+        media.eq_ignore_ascii_case("application/graphql") || media.eq_ignore_ascii_case("text/graphql")
+    });
+    // Not JSON and no form: the document itself, or what a lenient JSON reader might still understand.
+    if let (None, true, Some(text)) = (&decoded.json, says_so || decoded.may_be_lenient_json(), &decoded.text)
+    {
+        envelopes.push(Envelope { texts: vec![text.as_str().into()], ..Envelope::default() });
+    }
+    Ok(envelopes)
+}
+
+/// One envelope, or those of a batch.
+fn of_json(json: Cow<'_, Json>) -> Result<Vec<Envelope<'_>>, Unread> {
+    let one = |json| match json {
+        Cow::Borrowed(Json::Map(members)) => {
+            let members =
+                members.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value)));
+            Envelope::of_members(members)
+        }
+        Cow::Owned(Json::Map(members)) => {
+            Envelope::of_members(members.into_iter().map(|(name, value)| (name.into(), Cow::Owned(value))))
+        }
+        Cow::Borrowed(Json::List(_)) | Cow::Owned(Json::List(_)) => {
+            Err("it has a list of GraphQL requests within a list".into())
+        }
+        Cow::Borrowed(_) | Cow::Owned(_) => Ok(Envelope::default()),
+    };
+    match json {
+        Cow::Borrowed(Json::List(items)) => {
+            bounded(items.len())?;
+            items.iter().map(|item| one(Cow::Borrowed(item))).collect()
+        }
+        Cow::Owned(Json::List(items)) => {
+            bounded(items.len())?;
+            items.into_iter().map(|item| one(Cow::Owned(item))).collect()
+        }
+        json => one(json).map(|envelope| vec![envelope]),
+    }
+}
+
+fn bounded(requests: usize) -> Result<(), Unread> {
+    if requests <= REQUESTS_MAX {
+        Ok(())
+    } else {
+        Err(format!("it has more than {REQUESTS_MAX} GraphQL requests").into())
+    }
+}
+
+impl<'a> Envelope<'a> {
+    fn of_pairs(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, Unread> {
+        let members = pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| {
+            let structured = ["variables", "extensions"].iter().any(|known| same_folded(&name, known));
+            let value = match super::json::read(&value) {
+                Ok(json) if structured => json,
+                _ => Json::Text(value.into_owned()),
+            };
+            (name, Cow::Owned(value))
+        });
+        Self::of_members(members)
+    }
+
+    fn of_members(members: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, Json>)>) -> Result<Self, Unread> {
+        let mut envelope = Self::default();
+        let (mut payloads, mut ids, mut is_message) = (Vec::new(), Vec::new(), false);
+        for (name, value) in members {
+            let is = |known: &str| same_folded(&name, known);
+            if is("query") {
+                envelope.odd |= !take_text(value, &mut envelope.texts);
+            } else if is("operationName") {
+                envelope.odd |= !take_text(value, &mut envelope.names);
+            } else if is("variables") {
+                envelope.take_variables(value);
+            } else if is("extensions") {
+                envelope.take_hashes(&value);
+            } else if PERSISTED.iter().any(|known| is(known)) {
+                envelope.odd |= !take_text(value, &mut envelope.persisted);
+            } else if is("payload") {
+                payloads.push(value);
+            } else if is("id") {
+                take_text(value, &mut ids);
+            } else {
+                is_message |= is("type");
+            }
+        }
+        // A WebSocket message has a type, and an id of its own.
+        if payloads.is_empty() && !is_message {
+            envelope.ids = ids;
+        }
+        // The messages of GraphQL over WebSocket wrap the envelope once.
+        for payload in payloads.into_iter().filter(|payload| matches!(**payload, Json::Map(_))) {
+            for inner in of_json(payload)?.into_iter().filter(Self::runs) {
+                if envelope.runs() {
+                    return Err("it has a GraphQL query in `payload` and another one beside it".into());
+                }
+                envelope = inner;
+            }
+        }
+        Ok(envelope)
+    }
+
+    fn take_variables(&mut self, value: Cow<'a, Json>) {
+        match &*value {
+            Json::Null => {}
+            Json::Map(_) => self.variables.push(value),
+            // Some servers take them as a text.
+            Json::Text(text) => match super::json::read(text) {
+                Ok(json @ Json::Map(_)) => self.variables.push(Cow::Owned(json)),
+                Ok(Json::Null) => {}
+                _ => self.odd_variables |= !text.trim().is_empty(),
+            },
+            Json::Bool(_) | Json::Number(_) | Json::List(_) => self.odd_variables = true,
+        }
+    }
+
+    /// `extensions.persistedQuery.sha256Hash` (Apollo), in any letter case.
+    fn take_hashes(&mut self, extensions: &Json) {
+        let Json::Map(members) = extensions else { return };
+        let queries = members.iter().filter(|(name, _)| same_folded(name, "persistedQuery"));
+        for (_, query) in queries {
+            let Json::Map(members) = query else { continue };
+            for (_, hash) in members.iter().filter(|(name, _)| same_folded(name, "sha256Hash")) {
+                match hash {
+                    Json::Text(hash) => self.persisted.push(Cow::Owned(hash.clone())),
+                    _ => self.odd = true,
+                }
+            }
+        }
+    }
+
+    /// Whether it says what is to be run.
+    fn runs(&self) -> bool {
+        !self.texts.is_empty() || !self.persisted.is_empty() || self.odd
+    }
+
+    /// Whether nothing in it is about GraphQL.
+    fn is_empty(&self) -> bool {
+        let named = !self.names.is_empty() || !self.variables.is_empty() || !self.ids.is_empty();
+        !(self.runs() || named || self.odd_variables)
+    }
+
+    /// Takes what another place says of the operation and of variables.
+    fn take_names(&mut self, other: Self) {
+        let new = other.names.into_iter().filter(|name| !self.names.contains(name)).collect::<Vec<_>>();
+        self.names.extend(new);
+        self.variables.extend(other.variables);
+        self.odd_variables |= other.odd_variables;
+    }
+
+    fn add_to(&self, view: &mut View<'a>) -> Result<(), Unread> {
+        if !self.runs() {
+            // An id, variables or the name of an operation: the server finds the text by a way of its own.
+            if !self.is_empty() {
+                view.calls.push(hidden(self.ids.clone()));
+            }
+            return Ok(());
+        }
+        let (texts, persisted) = self.meant();
+        if self.odd {
+            view.calls
+                .push(Call::default().with_hidden("type").with_hidden("field").with_hidden("operation"));
+        }
+        if !persisted.is_empty() {
+            let hidden = ["type", "field", "operation", "arguments"];
+            let call = hidden.into_iter().fold(Call::default(), Call::with_hidden);
+            view.calls.push(call.with_names("persisted", persisted, true));
+            view.says_so = true;
+        }
+        for text in texts {
+            let document = Document::parse(text)?;
+            view.says_so = true;
+            for operation in document.selected(&self.names) {
+                self.add_operation(operation, view);
+            }
+        }
+        Ok(())
+    }
+
+    /// The texts, and the ids that stand for others than these: a hash beside its own text says nothing new.
+    fn meant(&self) -> (&[Cow<'a, str>], Vec<Cow<'a, str>>) {
+        let known = |id: &Cow<'a, str>| {
+            self.texts.iter().any(|text| sha256_hex(text.as_bytes()).eq_ignore_ascii_case(id))
+        };
+        (&self.texts, self.persisted.iter().filter(|id| !known(id)).cloned().collect())
+    }
+
+    fn add_operation(&self, operation: &Operation, view: &mut View<'a>) {
+        for field in &operation.fields {
+            let mut call = Call::default().with("type", operation.kind).with("field", field.name.clone());
+            if let Some(name) = &operation.name {
+                call = call.with("operation", name.clone());
+            }
+            let mut certain = true;
+            let mut members = Vec::new();
+            for (name, argument) in &field.arguments {
+                let values =
+                    argument.resolve(&mut |variable| self.values_of(variable, operation, &mut certain));
+                members.extend(values.into_iter().map(|value| (name.clone(), value)));
+            }
+            call = if !certain && self.odd_variables {
+                call.with_hidden("arguments")
+            } else if members.is_empty() {
+                call
+            } else {
+                call.with_document("arguments", vec![Cow::Owned(Json::Map(members))], certain)
+            };
+            view.calls.push(call);
+        }
+    }
+
+    /// All that a variable can stand for. Not certain: there are several, or variables that cannot be read.
+    fn values_of(&self, name: &str, operation: &Operation, certain: &mut bool) -> Vec<Json> {
+        let mut values = Vec::new();
+        for variables in &self.variables {
+            let Json::Map(members) = &**variables else { continue };
+            values.extend(members.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()));
+        }
+        if values.is_empty() {
+            let defaults = operation.defaults.iter().filter(|(known, _)| known == name);
+            values.extend(defaults.map(|(_, value)| value.clone()));
+        }
+        *certain &= values.len() <= 1 && self.variables.len() <= 1 && !self.odd_variables;
+        values
+    }
+}
+
+/// Takes a text; nothing counts as no text. False: it is something else.
+fn take_text<'a>(value: Cow<'a, Json>, texts: &mut Vec<Cow<'a, str>>) -> bool {
+    let text = match value {
+        Cow::Borrowed(Json::Text(text)) => Cow::Borrowed(text.as_str()),
+        Cow::Owned(Json::Text(text)) => Cow::Owned(text),
+        Cow::Borrowed(Json::Null) | Cow::Owned(Json::Null) => return true,
+        Cow::Borrowed(_) | Cow::Owned(_) => return false,
+    };
+    if !text.trim().is_empty() && !texts.contains(&text) {
+        texts.push(text);
+    }
+    true
+}
+
+/// Members that name a text which the server knows.
+const PERSISTED: [&str; 6] = ["documentId", "doc_id", "queryId", "query_id", "queryHash", "sha256Hash"];
+/// Each root field is a call that is shown to the reviewer.
+const REQUESTS_MAX: usize = 100;
