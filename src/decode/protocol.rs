@@ -3,7 +3,7 @@
 //! One file per protocol, and one line in [`PROTOCOLS`]. A protocol gives a *view* of a request: its calls, each
 //! with named fields. The rule language, `rules explain` and the inbox know nothing more than that.
 
-use super::{Body, Json};
+use super::{Body, Json, git};
 use crate::request::Head;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -13,7 +13,7 @@ use std::fmt;
 pub const PROTOCOLS: &[Protocol] = &[
     super::jsonrpc::PROTOCOL,
     super::graphql::PROTOCOL,
-    super::git::PROTOCOL,
+    git::PROTOCOL,
     super::k8s::PROTOCOL,
     super::grpc::PROTOCOL,
 ];
