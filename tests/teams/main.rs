@@ -9,6 +9,7 @@ mod support;
 mod cards;
 mod decide;
 mod doors;
+mod official;
 mod people;
 mod workflow;
 

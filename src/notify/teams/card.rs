@@ -240,7 +240,7 @@ fn element(
         if card.step_up {
             body.push(text_block("This rule asks for a fresh, strong login: approve it in the inbox."));
         }
-        if full {
+        if detail != Detail::Brief {
             let at = card.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ");
             body.push(text_block(&format!("Decide before {{{{DATE({at},SHORT)}}}} {{{{TIME({at})}}}}.")));
         }
@@ -353,7 +353,7 @@ fn fact(name: &str, value: &str, most: usize) -> Value {
 
 /// A line of the request. An empty one would be no element at all.
 fn line(text: &str) -> Value {
-    let text = if text.is_empty() { " ".to_owned() } else { spaced(&plain(text)) };
+    let text = if text.is_empty() { "\u{a0}".to_owned() } else { spaced(&plain(text)) };
     let mut block = block(vec![json!({ "type": "TextRun", "text": text, "fontType": "monospace" })]);
     block["spacing"] = json!("none");
     block
