@@ -216,7 +216,7 @@ fn client(claims: &Value) -> Option<String> {
 }
 
 /// Whether a program got the token for itself: its subject is the client (RFC 9068 §2.2), or the provider says so in
-/// its own way (Entra `idtyp`, Auth0 `gty`).
+/// its own way (Entra `idtyp`, Auth0 `gty`, the user names of Keycloak).
 fn is_machine(claims: &Value, client: &str) -> bool {
     let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
     let subject = text("sub").unwrap_or_default();
@@ -225,6 +225,7 @@ fn is_machine(claims: &Value, client: &str) -> bool {
         || subject.strip_suffix("@clients") == Some(client)
         || text("idtyp") == Some("app")
         || text("gty").is_some_and(|grant| grant.contains("client"))
+        || text("preferred_username").is_some_and(|name| name.starts_with("service-account-"))
 }
 
 const READ: &str = "holds:read";
@@ -270,6 +271,7 @@ mod tests {
             json!({ "sub": "job@clients" }),
             json!({ "sub": "o1", "idtyp": "app" }),
             json!({ "sub": "x", "gty": "client-credentials" }),
+            json!({ "sub": "6f1c", "preferred_username": "service-account-job" }),
             json!({}),
         ] {
             assert!(is_machine(&claims, "job"), "{claims}");

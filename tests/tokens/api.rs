@@ -174,6 +174,40 @@ async fn who_is_revoked_or_has_left_the_group_decides_no_more() {
 }
 
 #[tokio::test]
+async fn people_of_the_provider_are_listed_and_revoked_by_whoever_keeps_the_machine() {
+    let scene = Scene::new().await;
+    scene.holdpoint.reviewer("root", &["admins"]).await;
+    let alice = scene.with(json!({ "email": "alice@acme.test", "email_verified": true }));
+    assert_eq!(alice.get("/v1/holds").await.status, 200);
+    let listed = scene.holdpoint.cli(&["reviewers", "list"]).await;
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let name = format!("{}|u-alice", scene.idp.issuer);
+    let line =
+        |of: &str| listed.lines().find(|line| line.starts_with(of)).unwrap_or_else(|| panic!("{listed}"));
+    assert!(
+        line(&name).contains("Alice Ito <alice@acme.test>") && line(&name).contains("oncall"),
+        "{listed}"
+    );
+    assert!(line("root").contains("local account"), "{listed}");
+    // Her address names her as an owner; two of one address name nobody.
+    scene.holdpoint.cli_json(&["agents", "add", "hers", "--owner", "Alice@acme.test", "--json"]).await;
+    let agents = scene.holdpoint.cli_json(&["agents", "list", "--json"]).await;
+    let hers = agents["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "hers").unwrap();
+    assert_eq!(hers["owners"], json!([name]));
+    let other = scene.with(json!({ "sub": "u-2", "email": "alice@acme.test", "email_verified": true }));
+    assert_eq!(other.get("/v1/holds").await.status, 200);
+    let refused = scene.holdpoint.cli(&["agents", "add", "whose", "--owner", "alice@acme.test"]).await;
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("several people"));
+
+    assert!(scene.holdpoint.cli(&["reviewers", "revoke", &name]).await.status.success());
+    assert!(!scene.holdpoint.cli(&["reviewers", "revoke", &name]).await.status.success(), "once");
+    assert_eq!(alice.get("/v1/holds").await.status, 401);
+    let ledger = scene.holdpoint.ledger().await;
+    let revoked = ledger.iter().find(|row| row["event"] == "reviewer.revoked").unwrap();
+    assert_eq!((&revoked["subject"], &revoked["detail"]["local"]), (&json!(name), &json!(false)));
+}
+
+#[tokio::test]
 async fn groups_of_yesterday_do_not_count() {
     let scene = Scene::new().await;
     let _wire = scene.park().await;
