@@ -128,10 +128,12 @@ impl Server {
         let certificate = authority.certificate_path().to_owned();
 
         let (faces, clerks) = (TaskTracker::new(), TaskTracker::new());
-        let identity = config
-            .identity
-            .clone()
-            .map(|settings| Arc::new(Identity::new(settings, &outbound, &store, &control_url)));
+        let identity = config.identity.clone().map(|mut settings| {
+            // A claim may name a chat account without its workspace or tenant.
+            settings.slack_team = config.slack.as_ref().and_then(|slack| slack.team.clone());
+            settings.teams_tenant = config.teams.as_ref().map(|teams| teams.tenant.clone());
+            Arc::new(Identity::new(settings, &outbound, &store, &control_url))
+        });
         let match_email = identity.as_ref().is_some_and(|identity| identity.settings().match_email);
         let chats = chats::build(&chats::Ground {
             config,

@@ -111,3 +111,33 @@ fn how_they_signed_in_is_read_and_not_guessed() {
     let silent = settings().login(&json!({ "iat": 7 }), LoginBy::Oidc);
     assert_eq!((silent.at, silent.acr), (None, None), "silence is no login");
 }
+
+/// What the troubleshooting tables say that the pages say.
+#[test]
+fn the_guides_know_our_words() {
+    use crate::jwt::JwtError;
+    let said = [
+        IdentityError::UnknownState.to_string(),
+        "this sign-in was begun in another browser, or under another address of this Holdpoint".to_owned(),
+        IdentityError::Exchange("invalid_client".to_owned()).to_string(),
+        IdentityError::Exchange("invalid_grant".to_owned()).to_string(),
+        IdentityError::Refused { code: "access_denied".to_owned(), description: None }.to_string(),
+        IdentityError::OtherIssuer("…".to_owned()).to_string(),
+        IdentityError::Claim("groups".to_owned()).to_string(),
+        IdentityError::Revoked.to_string(),
+        IdentityError::Discovery { expected: "…".to_owned(), found: "…".to_owned() }.to_string(),
+        "the identity provider cannot be reached".to_owned(),
+        "do the clocks agree?".to_owned(),
+        crate::approval::Refusal::StaleGroups.to_string(),
+        "`identity` is set, but `roles` is not".to_owned(),
+    ];
+    assert!(JwtError::NotYet("iat").to_string().ends_with("do the clocks agree?"));
+    assert!(IdentityError::OtherBrowser.to_string().starts_with(&said[1]));
+    for guide in [include_str!("../../docs/okta.md"), include_str!("../../docs/entra.md")] {
+        // Prose puts error codes in backticks, and so does the page; a code within is marked once.
+        let plain = guide.replace('`', "").to_lowercase();
+        for words in &said {
+            assert!(plain.contains(&words.replace('`', "").to_lowercase()), "missing in a guide: {words}");
+        }
+    }
+}
