@@ -135,9 +135,8 @@ pub(super) async fn callback(
     returned: Result<Query<Returned>, QueryRejection>,
 ) -> Result<Response, Trouble> {
     let identity = provider(&face)?;
-    let returned = match returned {
-        Ok(Query(returned)) => returned,
-        Err(_) => return Ok(failed(&face, &IdentityError::NoCode)),
+    let Ok(Query(returned)) = returned else {
+        return Ok(failed(&face, &IdentityError::NoCode));
     };
     let binding = session::login_cookie(&headers, &face).unwrap_or_default();
     match identity.finish(returned, binding).await {
