@@ -29,6 +29,44 @@ pub(super) struct Banner {
     pub(super) link: Option<(&'static str, String)>,
 }
 
+/// Whom a new card calls on. Those with an account here are mentioned, which rings their bell.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Called {
+    /// Names of people and groups.
+    pub(super) names: Vec<String>,
+    /// Name, and object id in Entra.
+    pub(super) accounts: Vec<(String, String)>,
+}
+
+impl Called {
+    /// Adds the line, and the mentions that it stands for, to a card.
+    pub(super) fn add_to(&self, content: &mut Value) {
+        let names = self.names.iter().map(|name| letters(name));
+        let mentions = self.accounts.iter().map(|(name, _)| format!("<at>{}</at>", letters(name)));
+        let all: Vec<String> = mentions.chain(names).take(CALLED_MAX).collect();
+        if all.is_empty() {
+            return;
+        }
+        if let Some(body) = content.get_mut("body").and_then(Value::as_array_mut) {
+            body.insert(0, text_block(&format!("Called on: {}", all.join(", "))));
+        }
+        let entities = self.accounts.iter().take(CALLED_MAX).map(|(name, object)| {
+            let name = letters(name);
+            json!({ "type": "mention", "text": format!("<at>{name}</at>"), "mentioned": { "id": object, "name": name } })
+        });
+        let entities: Value = entities.collect();
+        if let Some(msteams) = content.get_mut("msteams").and_then(Value::as_object_mut) {
+            msteams.insert("entities".to_owned(), entities);
+        }
+    }
+}
+
+/// What is in no markup: mentions stand in a `TextBlock`, and need to be found there.
+fn letters(name: &str) -> String {
+    let kept = name.chars().map(|c| if c.is_alphanumeric() || " .-".contains(c) { c } else { ' ' });
+    kept.take(FIELD_MAX).collect()
+}
+
 /// How large a message may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
@@ -42,8 +80,8 @@ impl Size {
     /// Bytes of JSON of the whole activity.
     const fn bytes(self) -> usize {
         match self {
-            Self::Usual => 28_000,
-            Self::Small => 14_000,
+            Self::Usual => 28_000 - CALLED_BYTES,
+            Self::Small => 14_000 - CALLED_BYTES,
         }
     }
 }
@@ -162,18 +200,23 @@ pub(super) fn activity(content: &Value, summary: &str) -> Value {
 }
 
 fn frame(body: Vec<Value>, actions: Vec<Value>, fallback: &str) -> Value {
-    let mut card = json!({
+    let card = json!({
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": "1.5",
         "fallbackText": fallback,
-        "body": body,
+        "body": Value::Array(body),
         "msteams": { "width": "Full" },
     });
-    if !actions.is_empty() {
-        card["actions"] = Value::Array(actions);
+    if actions.is_empty() { card } else { with(card, "actions", Value::Array(actions)) }
+}
+
+/// The object with one more member.
+fn with(mut object: Value, member: &str, value: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(member.to_owned(), value);
     }
-    card
+    object
 }
 
 /// For clients too old for the card: no words of the agent, because it may be read as Markdown.
@@ -254,11 +297,13 @@ fn element(
 }
 
 fn facts(card: &Card, detail: Detail, body: &mut Vec<Value>) {
+    let (title, status) =
+        if detail == Detail::Brief { (BRIEF_MAX, BRIEF_MAX) } else { (TITLE_MAX, FACT_MAX) };
     body.push(block(vec![
-        json!({ "type": "TextRun", "text": clip(&plain(&card.title), TITLE_MAX), "weight": "bolder", "size": "medium" }),
+        json!({ "type": "TextRun", "text": clip(&plain(&card.title), title), "weight": "bolder", "size": "medium" }),
     ]));
     let mut state = vec![
-        json!({ "type": "TextRun", "text": clip(&plain(&card.status), FACT_MAX), "color": color(card), "weight": "bolder" }),
+        json!({ "type": "TextRun", "text": clip(&plain(&card.status), status), "color": color(card), "weight": "bolder" }),
     ];
     if card.state == HoldState::Pending && card.needed > 1 {
         let votes = format!("  {} of {} approvals", card.have, card.needed);
@@ -339,24 +384,22 @@ fn text_block(text: &str) -> Value {
 }
 
 fn block(inlines: Vec<Value>) -> Value {
-    json!({ "type": "RichTextBlock", "inlines": inlines })
+    json!({ "type": "RichTextBlock", "inlines": Value::Array(inlines) })
 }
 
 fn fact(name: &str, value: &str, most: usize) -> Value {
-    let mut block = block(vec![
+    let block = block(vec![
         json!({ "type": "TextRun", "text": format!("{}: ", plain(name)), "isSubtle": true }),
         json!({ "type": "TextRun", "text": clip(&plain(value), most) }),
     ]);
-    block["spacing"] = json!("small");
-    block
+    with(block, "spacing", json!("small"))
 }
 
 /// A line of the request. An empty one would be no element at all.
 fn line(text: &str) -> Value {
     let text = if text.is_empty() { "\u{a0}".to_owned() } else { spaced(&plain(text)) };
-    let mut block = block(vec![json!({ "type": "TextRun", "text": text, "fontType": "monospace" })]);
-    block["spacing"] = json!("none");
-    block
+    let block = block(vec![json!({ "type": "TextRun", "text": text, "fontType": "monospace" })]);
+    with(block, "spacing", json!("none"))
 }
 
 /// Runs of spaces and spaces at the start stay as they are when they are drawn.
@@ -397,9 +440,14 @@ pub(super) const REASON: &str = "reason-";
 pub(super) const REASON_MAX: usize = 1_000;
 /// Room for the request, tried one after the other, where it does not fit whole.
 const ROOMS: [usize; 7] = [8_000, 4_000, 2_000, 1_000, 500, 200, 0];
+/// People and groups that a card calls on.
+const CALLED_MAX: usize = 5;
+/// Room for them: a name stands thrice, of at most four bytes for a character.
+const CALLED_BYTES: usize = CALLED_MAX * (3 * 4 * FIELD_MAX + 160) + 60;
 const TITLE_MAX: usize = 200;
+const BRIEF_MAX: usize = 80;
 const FACT_MAX: usize = 300;
-const FIELD_MAX: usize = 60;
+const FIELD_MAX: usize = 40;
 const MATCH_MAX: usize = 160;
 const MATCHED_MAX: usize = 4;
 const SAYS_MAX: usize = 400;

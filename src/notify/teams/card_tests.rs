@@ -120,6 +120,24 @@ fn the_workflow_card_only_links() {
     assert!(!text.contains("Action.Execute") && !text.contains("Action.Submit") && !text.contains("hpb_"));
 }
 
+#[test]
+fn whom_it_calls_on_is_mentioned() {
+    let account = ("Ada [x](https://evil.example)".to_owned(), "0b1".to_owned());
+    let called = Called { names: vec!["platform-oncall".to_owned(); 9], accounts: vec![account] };
+    let mut content = drawn(&pending("GET https://x/")).content;
+    called.add_to(&mut content);
+    let line = content["body"][0]["text"].as_str().unwrap();
+    assert!(line.starts_with("Called on: <at>Ada  x  https   evil.example </at>, platform-oncall"), "{line}");
+    let entity = &content["msteams"]["entities"][0];
+    assert_eq!(entity["mentioned"]["id"], "0b1");
+    assert!(line.contains(entity["text"].as_str().unwrap()));
+
+    let mut full = drawn(&pending(&"x".repeat(60_000))).content;
+    let many = vec![("\u{4e2d}".repeat(90), "0".repeat(36)); 9];
+    Called { names: vec!["\u{4e2d}".repeat(90); 9], accounts: many }.add_to(&mut full);
+    assert!(size(&full) <= 28_010, "{}", size(&full));
+}
+
 /// Every text that Teams would read as Markdown.
 fn markdown(value: &Value, found: &mut Vec<String>) {
     match value {

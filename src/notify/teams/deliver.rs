@@ -1,6 +1,6 @@
 //! Cards, notices and digests out: the bot as a [`Notifier`].
 
-use super::card::{self, Banner, Drawn, Entry, Size};
+use super::card::{self, Banner, Called, Drawn, Entry, Size};
 use super::connector::{ConnectorError, Posted};
 use super::{Bot, Teams};
 use crate::card::Card;
@@ -37,8 +37,8 @@ impl Notifier for Teams {
 /// Where a message goes.
 #[derive(Debug, Clone, Copy)]
 enum Goal<'a> {
-    /// Into this conversation, as a new one.
-    New(&'a str),
+    /// Into this conversation, as a new one that calls on people.
+    New(&'a str, &'a Called),
     /// In the place of the one that stands there.
     Standing(&'a Posted),
 }
@@ -90,12 +90,12 @@ impl Bot {
         let cards = self.chat.cards_of_hold(hold).await?;
         match cards.into_iter().find(|card| card.channel == delivery.channel) {
             Some(card) => self.update(&card).await,
-            None => self.post_card(hold, &delivery.channel).await,
+            None => self.post_card(hold, &delivery.channel, &self.called(&delivery.body).await?).await,
         }
     }
 
     /// Posts the card, or takes it into a message that has others of its kind.
-    async fn post_card(&self, hold: &HoldId, channel: &str) -> Result<Receipt, StoreError> {
+    async fn post_card(&self, hold: &HoldId, channel: &str, called: &Called) -> Result<Receipt, StoreError> {
         let Some(conversation) = self.channels.get(channel) else { return Ok(no_channel(channel)) };
         let Some((held, card)) = self.chat.desk().card(hold).await? else {
             return Ok(Receipt::Never(format!("there is no hold `{hold}`")));
@@ -118,7 +118,7 @@ impl Bot {
         }
         let message = Message { shown: vec![(row.clone(), card, self.chat.page(hold))] };
         let service = self.service(conversation).await?;
-        match self.send(&message, &service, Goal::New(conversation)).await {
+        match self.send(&message, &service, Goal::New(conversation, called)).await {
             Ok((posted, whole)) => {
                 row.message =
                     json!({ "conversation": posted.conversation, "activity": posted.activity }).to_string();
@@ -188,14 +188,44 @@ impl Bot {
         service: &str,
         goal: Goal<'_>,
     ) -> Result<Posted, ConnectorError> {
-        let activity = card::activity(&drawn.content, &message.summary());
+        let mut content = drawn.content.clone();
+        if let Goal::New(_, called) = goal {
+            called.add_to(&mut content);
+        }
+        let activity = card::activity(&content, &message.summary());
         match goal {
-            Goal::New(conversation) => self.connector.post(service, conversation, &activity).await,
+            Goal::New(conversation, _) => self.connector.post(service, conversation, &activity).await,
             Goal::Standing(posted) => {
                 self.connector.replace(service, posted, &activity).await?;
                 Ok(posted.clone())
             }
         }
+    }
+
+    /// Whom the delivery calls on: by name, and by account where they have one here.
+    async fn called(&self, body: &Value) -> Result<Called, StoreError> {
+        let texts = |member: &str| -> Vec<String> {
+            body.get(member).and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default()
+        };
+        let mut called = Called { names: texts("groups"), accounts: Vec::new() };
+        for person in texts("people").iter().filter_map(|person| person.parse::<Person>().ok()) {
+            let names = self.store.names(&[&person]).await?;
+            let name = names.get(&person).cloned().unwrap_or_else(|| person.subject.clone());
+            let accounts = self.chat.accounts_of(&person).await?;
+            let object = accounts.iter().find_map(|account| {
+                let (tenant, object) = account.strip_prefix("teams:")?.split_once('/')?;
+                self.settings.tenants.contains(tenant).then(|| object.to_owned())
+            });
+            match object {
+                Some(object) => called.accounts.push((name, object)),
+                None => called.names.push(name),
+            }
+        }
+        if called.accounts.is_empty() {
+            called.names.extend(texts("names"));
+            called.names.dedup();
+        }
+        Ok(called)
     }
 
     async fn deliver_notice(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
