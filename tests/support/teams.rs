@@ -303,20 +303,20 @@ impl Shared {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Whether the call has one of our tokens, and is not one that fails.
-    fn admit(&self, headers: &HeaderMap, changes: bool) -> Result<(), Response> {
+    /// The refusal of a call that has none of our tokens, or that is to fail.
+    fn refuse(&self, headers: &HeaderMap, changes: bool) -> Option<Response> {
         let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !bearer.starts_with("Bearer connector-token-") {
-            return Err(StatusCode::UNAUTHORIZED.into_response());
+            return Some(StatusCode::UNAUTHORIZED.into_response());
         }
         let failing = if changes { self.failing.lock().unwrap().pop_front() } else { None };
-        let Some((status, after)) = failing else { return Ok(()) };
+        let (status, after) = failing?;
         let error = Json(json!({ "error": { "code": "Throttled", "message": "not now" } }));
         let mut response = (StatusCode::from_u16(status).expect("a status"), error).into_response();
         if let Some(after) = after {
             response.headers_mut().insert("retry-after", after.into());
         }
-        Err(response)
+        Some(response)
     }
 
     fn stand(&self, conversation: String, activity: Value) -> String {
@@ -362,7 +362,7 @@ async fn keys(State(state): State<Arc<Shared>>) -> Json<Value> {
 }
 
 async fn create(State(state): State<Arc<Shared>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    if let Err(refused) = state.admit(&headers, true) {
+    if let Some(refused) = state.refuse(&headers, true) {
         return refused;
     }
     state.note("POST", "/v3/conversations", body.clone());
@@ -381,7 +381,7 @@ async fn reply(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    if let Err(refused) = state.admit(&headers, true) {
+    if let Some(refused) = state.refuse(&headers, true) {
         return refused;
     }
     state.note("POST", &conversation, body.clone());
@@ -395,7 +395,7 @@ async fn replace(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    if let Err(refused) = state.admit(&parts.headers, true) {
+    if let Some(refused) = state.refuse(&parts.headers, true) {
         return refused;
     }
     let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
@@ -418,7 +418,7 @@ async fn member(
     Path((_, member)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refused) = state.admit(&headers, false) {
+    if let Some(refused) = state.refuse(&headers, false) {
         return refused;
     }
     match state.members.lock().unwrap().get(&member) {
