@@ -666,9 +666,8 @@ mod tests {
         let review = ReviewPolicy { assurance: Assurance::High, ..policy(0, &[], &[]) };
         let parked = hold(&["alice"], false, review);
         let keys = BTreeMap::new();
-        let mut charter = Charter::default();
-        charter.step_up =
-            StepUp { max_age: Duration::from_secs(60), acr: vec!["phr".to_owned()], local: false };
+        let step_up = StepUp { max_age: Duration::from_secs(60), acr: vec!["phr".to_owned()], local: false };
+        let mut charter = Charter { step_up, ..Charter::default() };
         let login = |by, at, acr: Option<&str>| Login {
             by,
             at: Some(Timestamp::constant(at, 0)),

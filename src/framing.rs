@@ -246,21 +246,20 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, Refused> {
         let colon = memchr(b':', line).filter(|colon| *colon > 0).ok_or(Refused::NoField)?;
         let (name, value) = line.split_at_checked(colon).ok_or(Refused::NoField)?;
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        match name.len() {
-            7 if name.eq_ignore_ascii_case(b"upgrade") => upgrade = true,
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if length.replace(number(value).ok_or(Refused::Length)?).is_some() {
-                    return Err(Refused::Length);
-                }
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        if is(b"upgrade") {
+            upgrade = true;
+        } else if is(b"content-length") {
+            if length.replace(number(value).ok_or(Refused::Length)?).is_some() {
+                return Err(Refused::Length);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if std::mem::replace(&mut chunked, true) || !http11 || !value.eq_ignore_ascii_case(b"chunked")
-                {
-                    return Err(Refused::Coding);
-                }
+        } else if is(b"transfer-encoding") {
+            let again = std::mem::replace(&mut chunked, true);
+            if again || !http11 || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Refused::Coding);
             }
-            _ if name.iter().any(|byte| matches!(byte, b' ' | b'\t')) => return Err(Refused::NoField),
-            _ => {}
+        } else if name.iter().any(|byte| matches!(byte, b' ' | b'\t')) {
+            return Err(Refused::NoField);
         }
     }
     let body = match (length, chunked) {

@@ -1,8 +1,8 @@
 //! The outbox: what is to be told to whom, durable, and tried until it is taken or given up.
 //!
 //! Nothing here slows a hold down. The ledger is read after the fact: each row that somebody is to hear of becomes
-//! deliveries, once, by a cursor that moves in the same transaction ([`follow`]); [`Notifier`]s take them, one at a
-//! time for each channel, with back-off ([`dispatch`]). A delivery may arrive twice when the process dies between
+//! deliveries, once, by a cursor that moves in the same transaction (`follow`); [`Notifier`]s take them, one at a
+//! time for each channel, with back-off (`dispatch`). A delivery may arrive twice when the process dies between
 //! the telling and the writing down; it never gets lost.
 
 mod dispatch;

@@ -74,8 +74,8 @@ impl Way {
     pub(super) fn original(&self, tcp: &TcpStream) -> io::Result<Authority> {
         let address = match self.kind {
             WayKind::Tproxy => tcp.local_addr()?,
-            _ if tcp.local_addr()?.is_ipv4() => as_inet(SockRef::from(tcp).original_dst_v4()?)?,
-            _ => as_inet(SockRef::from(tcp).original_dst_v6()?)?,
+            _ if tcp.local_addr()?.is_ipv4() => as_inet(&SockRef::from(tcp).original_dst_v4()?)?,
+            _ => as_inet(&SockRef::from(tcp).original_dst_v6()?)?,
         };
         let host = match address.ip().to_canonical() {
             IpAddr::V4(ip) => Host::parse(&ip.to_string()),
@@ -85,7 +85,7 @@ impl Way {
     }
 }
 
-fn as_inet(address: socket2::SockAddr) -> io::Result<SocketAddr> {
+fn as_inet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
     address.as_socket().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 

@@ -1,7 +1,7 @@
 //! Microsoft Teams: cards by an Azure Bot over the Bot Connector, clicks back as signed invokes; and, where no bot
 //! may be, notices by a workflow.
 //!
-//! Nothing here believes what comes in before [`auth`] has: there is no switch that turns its checks off. Nothing
+//! Nothing here believes what comes in before `auth` has: there is no switch that turns its checks off. Nothing
 //! here decides: a click goes to [`crate::chat`].
 
 mod activity;
