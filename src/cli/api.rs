@@ -59,7 +59,7 @@ impl Api {
         Ok(Self { endpoint, token: Some(token.into()) })
     }
 
-    pub(super) fn with_token(config: &Config, args: ApiArgs, token: String) -> Self {
+    pub(super) fn with_token(config: &Config, args: &ApiArgs, token: String) -> Self {
         Self { endpoint: args.endpoint(config), token: Some(token.into()) }
     }
 

@@ -109,7 +109,7 @@ pub(super) async fn login(config: &Config, args: LoginArgs) -> anyhow::Result<Ex
         let tokens = loopback::tokens(&outbound, &provider, asked).await?;
         (client, tokens)
     };
-    let me = keep(&url, &client, &provider, tokens, config, args.api).await?;
+    let me = keep(&url, &client, &provider, tokens, config, &args.api).await?;
     eprintln!("{}", sentence(&me));
     Ok(ExitCode::SUCCESS)
 }
@@ -121,7 +121,7 @@ async fn keep(
     provider: &Provider,
     tokens: Tokens,
     config: &Config,
-    api: ApiArgs,
+    api: &ApiArgs,
 ) -> anyhow::Result<Value> {
     let me = Api::with_token(config, api, tokens.access_token.clone()).get("/v1/me").await?;
     Kept::of(client, provider, tokens).write(url)?;

@@ -152,15 +152,15 @@ impl Store {
                     if added.rows_affected() == 0 {
                         return Err(StoreError::NameTaken(name));
                     }
-                    let mut detail = json!({ "owners": owners, "labels": labels });
-                    let actor = match &how {
+                    let by = match &how {
                         Enrolment::Token { by, .. } => actor(by.as_ref()),
-                        Enrolment::Workload(workload) => {
-                            detail["workload"] = json!(workload);
-                            HOLDPOINT.to_owned()
-                        }
+                        Enrolment::Workload(_) => HOLDPOINT.to_owned(),
                     };
-                    tx.record(EventKind::AgentAdded, actor, Some(&name), detail).await?;
+                    let detail = match workload {
+                        Some(workload) => json!({ "owners": owners, "labels": labels, "workload": workload }),
+                        None => json!({ "owners": owners, "labels": labels }),
+                    };
+                    tx.record(EventKind::AgentAdded, by, Some(&name), detail).await?;
                     Ok(())
                 })
             })

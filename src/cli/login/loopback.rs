@@ -93,10 +93,7 @@ async fn answer(
 ) -> anyhow::Result<String> {
     loop {
         let (mut tcp, _) = listener.accept().await?;
-        let head = match tokio::time::timeout(HEAD_MAX, head(&mut tcp)).await {
-            Ok(Ok(head)) => head,
-            _ => continue,
-        };
+        let Ok(Ok(head)) = tokio::time::timeout(HEAD_MAX, head(&mut tcp)).await else { continue };
         let Some(returned) = returned(&head, state) else {
             say(&mut tcp, "404 Not Found", "There is nothing here.").await;
             continue;
