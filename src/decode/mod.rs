@@ -14,6 +14,7 @@ mod jsonrpc;
 pub mod k8s;
 mod multipart;
 pub mod protocol;
+pub mod sql;
 
 pub(crate) use folding::same_folded;
 pub(crate) use form::{component, split};

@@ -16,6 +16,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     git::PROTOCOL,
     super::k8s::PROTOCOL,
     super::grpc::PROTOCOL,
+    super::sql::PROTOCOL,
 ];
 
 /// How one protocol is recognised and read.

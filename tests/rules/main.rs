@@ -8,5 +8,6 @@ mod language;
 mod properties;
 mod protocols;
 mod standard;
+mod statements;
 mod support;
 mod thousand;

@@ -1,0 +1,90 @@
+//! Texts that two servers could cut into other tokens, so that what is a string for one is code for the other.
+
+use super::Dialect;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+use std::borrow::Cow;
+
+/// Why the tokens of the parser may not be those of the server.
+pub(super) fn in_tokens(
+    text: &str,
+    tokens: &[TokenWithSpan],
+    dialect: Dialect,
+) -> Result<(), Cow<'static, str>> {
+    if text.contains("/*!") || text.contains("/*M!") {
+        return Err("it has a comment that some servers execute".into());
+    }
+    // Elsewhere a backslash does not escape, or only by a setting of the server.
+    let escapes = matches!(
+        dialect,
+        Dialect::BigQuery | Dialect::Snowflake | Dialect::Databricks | Dialect::MySql | Dialect::ClickHouse
+    );
+    if !escapes && ["\\'", "\\\"", "\\`"].iter().any(|pair| text.contains(pair)) {
+        return Err("it has a backslash before a quote, which some servers take for an escape".into());
+    }
+    for token in tokens {
+        let why = match &token.token {
+            Token::Whitespace(Whitespace::MultiLineComment(comment)) if comment.contains("/*") => {
+                "it has a comment within a comment"
+            }
+            Token::Whitespace(Whitespace::SingleLineComment { comment, prefix }) => {
+                let known = match prefix.as_str() {
+                    "--" => true,
+                    "#" => matches!(dialect, Dialect::BigQuery | Dialect::MySql),
+                    "//" => dialect == Dialect::Snowflake,
+                    _ => false,
+                };
+                if !known {
+                    "it has a comment that the server may not take for one"
+                } else if comment.trim_end_matches(['\r', '\n']).contains(LINE_ENDS) {
+                    "it has a comment that some servers end earlier"
+                } else {
+                    continue;
+                }
+            }
+            Token::Word(word) if word.quote_style.is_some() && word.value.contains('\\') => {
+                "it has a quoted name with a backslash"
+            }
+            Token::SingleQuotedRawStringLiteral(raw)
+            | Token::DoubleQuotedRawStringLiteral(raw)
+            | Token::TripleSingleQuotedRawStringLiteral(raw)
+            | Token::TripleDoubleQuotedRawStringLiteral(raw)
+                if raw.contains('\\') =>
+            {
+                "it has a raw string with a backslash"
+            }
+            Token::DollarQuotedString(_) if !has_dollar_quotes(dialect) => {
+                "it has a string in dollars, which the server may not know"
+            }
+            Token::DoubleQuotedString(string) if string.contains('\\') && !escapes => {
+                "it has a quoted name with a backslash"
+            }
+            _ => continue,
+        };
+        return Err(why.into());
+    }
+    Ok(())
+}
+
+/// Why dialects differ on where the strings and comments of a text end.
+pub(super) fn between_dialects(text: &str) -> Option<&'static str> {
+    let dashes = text
+        .split("--")
+        .skip(1)
+        .any(|behind| !behind.starts_with(|c: char| c.is_whitespace()) && !behind.is_empty());
+    let differs = dashes || text.contains(['\\', '#', '`', '$']) || text.contains("/*");
+    differs.then_some("dialects differ on where its strings or comments end")
+}
+
+/// The first word behind blanks and comments.
+pub(super) fn first_word(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    text.get(..end).filter(|word| !word.is_empty())
+}
+
+const fn has_dollar_quotes(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::Postgres | Dialect::Redshift | Dialect::Snowflake)
+}
+
+/// What ends a line somewhere.
+const LINE_ENDS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];

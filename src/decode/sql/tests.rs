@@ -1,0 +1,256 @@
+use super::*;
+
+/// Classes of all statements, a statement's own joined by `+`.
+fn classes(text: &str, dialect: Dialect) -> String {
+    let class =
+        |statement: &Statement| statement.classes.iter().map(Class::as_str).collect::<Vec<_>>().join("+");
+    statements(text, dialect).iter().map(class).collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn is(dialect: Dialect, text: &str, expected: &str) {
+    let found = classes(text, dialect);
+    assert_eq!(found, expected, "{text}\n{:?}", statements(text, dialect));
+}
+
+use Dialect::{BigQuery, ClickHouse, Databricks, MySql, PartiQl, Postgres, Redshift, Snowflake, Trino};
+
+#[test]
+fn queries_are_reads() {
+    is(Postgres, "SELECT 1", "read");
+    is(
+        Postgres,
+        "SELECT u.id, count(*) FROM users u JOIN orders o ON o.uid = u.id WHERE u.n ILIKE 'a%' GROUP BY 1 HAVING sum(o.x) > 3 ORDER BY 2 DESC LIMIT 10;",
+        "read",
+    );
+    is(Postgres, "WITH r AS (SELECT * FROM t) SELECT r.*, row_number() OVER (PARTITION BY a) FROM r", "read");
+    is(Postgres, "SELECT x::int, data->>'a' FROM t WHERE id = :id", "read");
+    is(Postgres, "(SELECT 1) UNION ALL (SELECT 2) EXCEPT SELECT 3", "read");
+    is(Postgres, "EXPLAIN DELETE FROM t", "read");
+    is(Postgres, "SHOW search_path", "read");
+    is(
+        BigQuery,
+        "SELECT APPROX_COUNT_DISTINCT(x), SAFE_DIVIDE(a, b) FROM `p.d.t`, UNNEST(xs) AS x WHERE d = @d",
+        "read",
+    );
+    is(BigQuery, "#standardSQL\nSELECT 1 -- one\n", "read");
+    is(Snowflake, "SELECT f.value:name::string FROM t, LATERAL FLATTEN(input => t.v) f", "read");
+    is(Snowflake, "SHOW TABLES", "read");
+    is(Databricks, "SELECT explode(xs) FROM cat.db.t", "read");
+    is(
+        Trino,
+        "SELECT date_trunc('day', ts) d, count(*) FROM logs WHERE ts > now() - interval '1' day GROUP BY 1",
+        "read",
+    );
+    is(Trino, "SHOW PARTITIONS logs", "read");
+    is(ClickHouse, "SELECT toStartOfHour(ts), uniq(u) FROM t GROUP BY 1 FORMAT JSON", "read");
+    is(PartiQl, "SELECT * FROM \"Music\" WHERE \"Artist\" = ?", "read");
+    is(MySql, "SELECT DATE_FORMAT(d, '%Y') FROM `t` LIMIT 5", "read");
+    is(Redshift, "SELECT listagg(x, ',') WITHIN GROUP (ORDER BY x) FROM t", "read");
+}
+
+#[test]
+fn statements_are_what_their_tree_is() {
+    is(Postgres, "INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING", "write");
+    is(Postgres, "UPDATE t SET a = 1", "write");
+    is(Postgres, "DELETE FROM t WHERE a = 1", "delete");
+    is(Postgres, "TRUNCATE t", "delete");
+    is(Postgres, "DROP TABLE t", "delete+ddl");
+    is(Postgres, "ALTER TABLE t DROP COLUMN a", "delete+ddl");
+    is(Postgres, "CREATE TABLE t (a int)", "ddl");
+    is(Postgres, "CREATE TABLE t AS SELECT 1", "ddl");
+    is(Postgres, "GRANT ALL ON t TO jo", "permissions");
+    is(Postgres, "CREATE ROLE jo SUPERUSER", "permissions");
+    is(Postgres, "COPY t TO '/tmp/x'", "export");
+    is(Postgres, "COPY t FROM PROGRAM 'sh'", "write+execute");
+    is(Postgres, "CALL p(1)", "execute");
+    is(Postgres, "DO $$ BEGIN DELETE FROM t; END $$", "unknown");
+    is(Postgres, "EXECUTE q(1)", "execute");
+    is(BigQuery, "EXPORT DATA OPTIONS(uri='gs://b/*', format='CSV') AS SELECT * FROM t", "export");
+    is(
+        BigQuery,
+        "MERGE t USING s ON t.a = s.a WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT ROW",
+        "write+delete",
+    );
+    is(Snowflake, "COPY INTO @stage/x FROM t", "export");
+    is(Snowflake, "COPY INTO t FROM @stage/x", "write");
+    is(Snowflake, "EXECUTE IMMEDIATE 'drop table t'", "execute");
+    is(Snowflake, "CREATE USER jo", "permissions");
+    is(Redshift, "UNLOAD ('select * from t') TO 's3://b/x' IAM_ROLE 'arn:aws:iam::1:role/r'", "export");
+    is(Trino, "UNLOAD (SELECT * FROM t) TO 's3://b/x' WITH (format = 'PARQUET')", "export");
+    is(Databricks, "INSERT OVERWRITE t SELECT * FROM s", "write+delete");
+    is(PartiQl, "INSERT INTO \"Music\" VALUE {'Artist': 'x'}", "write");
+    is(PartiQl, "DELETE FROM \"Music\" WHERE \"Artist\" = 'x'", "delete");
+    is(PartiQl, "UPDATE \"Music\" SET x=1 REMOVE y WHERE a='b'", "write");
+    is(ClickHouse, "INSERT INTO t FORMAT JSONEachRow {\"a\":1}", "write");
+}
+
+#[test]
+fn one_text_several_statements() {
+    is(Postgres, "SELECT 1; DROP TABLE t; GRANT ALL ON t TO jo", "read delete+ddl permissions");
+    is(Snowflake, "begin; delete from t; commit", "read delete read");
+}
+
+// ---- ways to look like a read (each known from somewhere)
+
+#[test]
+fn a_cte_that_writes() {
+    is(Postgres, "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", "delete");
+    is(Postgres, "WITH a AS (SELECT 1), b AS (INSERT INTO t SELECT * FROM a RETURNING 1) SELECT 1", "write");
+    is(Postgres, "SELECT * FROM (WITH d AS (UPDATE t SET a = 1 RETURNING *) SELECT * FROM d) x", "write");
+}
+
+#[test]
+fn select_into_makes_a_table() {
+    is(Postgres, "SELECT * INTO copy FROM t", "write+ddl");
+    is(Redshift, "SELECT a INTO TEMP x FROM t", "write+ddl");
+    assert!(classes("SELECT * FROM t INTO OUTFILE '/tmp/x'", MySql).contains("unknown"));
+}
+
+#[test]
+fn explain_analyze_runs_what_it_explains() {
+    is(Postgres, "EXPLAIN ANALYZE DELETE FROM t", "delete");
+    is(Postgres, "EXPLAIN (ANALYZE, BUFFERS) UPDATE t SET a = 1", "write");
+    is(Postgres, "EXPLAIN (ANALYZE true) DELETE FROM t", "delete");
+    is(Postgres, "EXPLAIN (ANALYZE false) DELETE FROM t", "read");
+    is(Trino, "EXPLAIN ANALYZE INSERT INTO t SELECT 1", "write");
+}
+
+#[test]
+fn functions_that_do_something() {
+    for call in [
+        "nextval('s')",
+        "setval('s', 1)",
+        "lo_export(1, '/tmp/x')",
+        "dblink_exec('x', 'drop table t')",
+        "pg_terminate_backend(1)",
+        "query_to_xml('delete from t', true, true, '')",
+        "pg_read_file('/etc/passwd')",
+        "pg_sleep(10)",
+        "set_config('role', 'admin', false)",
+        "public.lower('x')",
+        "my_function()",
+    ] {
+        is(Postgres, &format!("SELECT {call}"), "unknown");
+        is(Postgres, &format!("SELECT 1 FROM t WHERE a = (SELECT max({call}))"), "unknown");
+        is(Postgres, &format!("SELECT * FROM {call} x"), "unknown");
+        is(Postgres, &format!("SELECT 1 ORDER BY {call}"), "unknown");
+        is(Postgres, &format!("SELECT 1 LIMIT {call}"), "unknown");
+        is(Postgres, &format!("VALUES ({call})"), "unknown");
+        is(Postgres, &format!("SELECT sum(1) FILTER (WHERE {call} = 1) OVER (ORDER BY 1)"), "unknown");
+    }
+    is(BigQuery, "SELECT * FROM EXTERNAL_QUERY('c', 'DROP TABLE t')", "unknown");
+    is(BigQuery, "SELECT my.fn(1)", "unknown");
+    is(ClickHouse, "SELECT * FROM url('http://evil.test', CSV)", "unknown");
+    is(ClickHouse, "SELECT * FROM executable('sh', CSV, 'a Int8')", "unknown");
+    is(Snowflake, "SELECT SYSTEM$CANCEL_QUERY('x')", "unknown");
+    is(Snowflake, "SELECT * FROM TABLE(my_udtf(1))", "unknown");
+    is(MySql, "SELECT LOAD_FILE('/etc/passwd')", "unknown");
+    is(MySql, "SELECT @a := 1", "write");
+    is(Postgres, "DELETE FROM t WHERE f(a)", "delete+unknown");
+}
+
+#[test]
+fn executable_comments() {
+    is(MySql, "SELECT 1 /*!50000 INTO OUTFILE '/tmp/x' */", "unknown");
+    is(MySql, "/*! DROP TABLE t */", "unknown");
+    is(MySql, "SELECT 1 /*M! ; DROP TABLE t */", "unknown");
+}
+
+#[test]
+fn comments_that_end_elsewhere() {
+    is(Postgres, "SELECT 1 /* a /* b */ ; DROP TABLE t /* */ */", "unknown");
+    is(Snowflake, "SELECT 1 /* a /* b */ ; DROP TABLE t", "unknown");
+    is(Redshift, "SELECT 1; -- x\rDROP TABLE t", "unknown");
+    is(BigQuery, "SELECT 1; -- x\u{2028}DROP TABLE t", "unknown");
+    is(Postgres, "SELECT 1; -- x\r\nSELECT 2", "read read");
+    is(Snowflake, "SELECT 1 # ; DROP TABLE t", "unknown");
+}
+
+#[test]
+fn strings_that_end_elsewhere() {
+    is(BigQuery, r"SELECT r'\' '; DROP TABLE t; -- '", "unknown");
+    is(BigQuery, r"SELECT 'it\'s'", "read");
+    is(Postgres, r"SELECT 'a\'; DROP TABLE t; --'", "unknown");
+    is(Trino, r"SELECT 'a\'', '; DROP TABLE t --'", "unknown");
+    is(MySql, r"SELECT 1 AS `a\`, '; DROP TABLE t; -- '", "unknown");
+    is(Trino, "SELECT $$ ' $$", "unknown");
+}
+
+#[test]
+fn what_locks_writes() {
+    is(Postgres, "SELECT * FROM t FOR UPDATE", "write");
+}
+
+#[test]
+fn a_parse_failure_is_unknown() {
+    for text in ["", ";", "hello", "SELEC 1", "SELECT 1; frobnicate the table", "{\"a\": 1}", "SELECT 'open"]
+    {
+        is(Postgres, text, "unknown");
+    }
+    is(Postgres, &format!("SELECT {}1{}", "(".repeat(500), ")".repeat(500)), "unknown");
+    is(Postgres, &format!("SELECT '{}'", "x".repeat(100_000)), "unknown");
+}
+
+/// RDS Data has PostgreSQL or MySQL behind it, and does not say which.
+#[test]
+fn one_of_two_dialects() {
+    let of = |text: &str| {
+        let found = statements_in_any(text, &[Postgres, MySql]);
+        let words = found.iter().flat_map(|statement| statement.classes.iter()).map(Class::as_str);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("SELECT * FROM t WHERE id = :id"), "read");
+    assert_eq!(of("SELECT x::int FROM t"), "read", "only one of them can parse it");
+    assert_eq!(of("SELECT 1 -- ok"), "read");
+    assert!(of(r"SELECT 'a\'; DROP TABLE t; -- '").contains("unknown"));
+    assert!(of("SELECT `a` FROM t").contains("unknown"));
+    assert!(
+        of("SELECT 1 --1; DROP TABLE t").contains("unknown")
+            || of("SELECT 1 --1; DROP TABLE t").contains("ddl")
+    );
+    assert_eq!(of("DELETE FROM t"), "delete");
+}
+
+#[test]
+fn tables_are_found() {
+    let of = |text| {
+        let found = statements(text, Postgres);
+        (found[0].tables.join(" "), found[0].complete)
+    };
+    assert_eq!(
+        of("SELECT * FROM a JOIN b.c USING (x) WHERE y IN (SELECT y FROM \"D\")"),
+        ("a b.c D".into(), true)
+    );
+    assert_eq!(of("INSERT INTO a SELECT * FROM b"), ("a b".into(), true));
+    assert_eq!(of("UPDATE a SET x = 1 FROM b"), ("a b".into(), true));
+    assert_eq!(of("DELETE FROM a USING b"), ("a b".into(), true));
+    assert_eq!(of("DROP TABLE a, b"), ("a b".into(), true));
+    assert_eq!(of("TRUNCATE a, b"), ("a b".into(), true));
+    assert_eq!(of("ALTER TABLE a ADD COLUMN x int"), ("a".into(), true));
+    assert_eq!(of("CREATE TABLE a AS SELECT * FROM b"), ("a b".into(), true));
+    assert_eq!(of("COPY a TO STDOUT"), ("a".into(), true));
+    assert!(!of("GRANT ALL ON a TO jo").1 && !of("CALL p()").1);
+}
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(text in "(SELECT|FROM|WITH|\\(|\\)|'|\"|`|--|/\\*|\\*/|;|\\\\|\\$\\$|,|t|1|=|INTO|DELETE|\\n| ){0,40}") {
+        for dialect in [BigQuery, Snowflake, Databricks, Trino, Postgres, MySql, Redshift, PartiQl, ClickHouse] {
+            let _ = statements(&text, dialect);
+        }
+    }
+
+    /// A statement that changes something is never hidden by what stands before it.
+    #[test]
+    fn a_drop_is_seen_behind_anything(front in "[a-zA-Z0-9 '\"`;,()*/\\\\$#\n-]{0,30}") {
+        let text = format!("{front}; DROP TABLE t");
+        for dialect in [BigQuery, Snowflake, Databricks, Postgres, MySql, Redshift] {
+            for found in statements(&text, dialect) {
+                let plain = found.classes == Class::Read.into() && statements(&text, dialect).len() == 1;
+                // Alone and a read, it must hold the drop in a string, a name or a comment.
+                proptest::prop_assert!(!plain || front.contains(['\'', '"', '`', '$', '-', '#', '/']), "{text:?}");
+            }
+        }
+    }
+}
