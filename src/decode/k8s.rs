@@ -180,6 +180,10 @@ type Segments<'p> = Vec<Cow<'p, str>>;
 
 /// Group, version, and the segments behind them.
 fn root(path: &str) -> Option<(Cow<'_, str>, Cow<'_, str>, Segments<'_>)> {
+    let is_root = |segment: &str| segment.eq_ignore_ascii_case("api") || segment.eq_ignore_ascii_case("apis");
+    if !path.split('/').any(is_root) {
+        return None; // nearly every path of other hosts, without an allocation
+    }
     let mut segments: Segments<'_> =
         path.trim_matches('/').split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
     let start = match segments.iter().map(|segment| &**segment).collect::<Vec<_>>().as_slice() {

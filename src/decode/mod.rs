@@ -3,6 +3,7 @@
 //! A body is read by its content and not by its label alone: where an origin could take it for JSON or for a
 //! form, both readings are kept, and rules are asked about both.
 
+pub mod aws;
 mod coding;
 mod folding;
 mod form;

@@ -17,6 +17,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     super::k8s::PROTOCOL,
     super::grpc::PROTOCOL,
     super::sql::PROTOCOL,
+    super::aws::PROTOCOL,
 ];
 
 /// How one protocol is recognised and read.

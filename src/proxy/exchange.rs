@@ -25,7 +25,7 @@ use crate::rules::{Basis, Need};
 use crate::ruling::Verdict;
 use crate::tls::Alpn;
 use crate::traffic::Record;
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -277,12 +277,21 @@ async fn inspect(exchange: &Exchange<'_>, body: Incoming) -> Result<(Taken, deco
     let settings = &exchange.link.gate.settings;
     let limit = settings.limits.inspect_bytes;
     let mut read = Read::new(body);
-    let too_long = read.announced().is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX))
-        || !read.up_to(limit, settings.timeouts.idle).await.map_err(|e| unread(&e))?;
-    let decoded = if too_long {
-        settings.limits.too_long()
+    let announced = read.announced().is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX));
+    // The commands of a push stand before its packfile, which nobody reads.
+    let is_push = decode::git::repository(exchange.parts.uri.path()).is_some()
+        && !exchange.parts.headers.contains_key(CONTENT_ENCODING);
+    let too_long = if announced && !is_push {
+        true
     } else {
-        decode::body(&exchange.parts.headers, &read.bytes, settings.limits.decoding())
+        !read.up_to(limit, settings.timeouts.idle).await.map_err(|e| unread(&e))?
+    };
+    let decoded = match settings.limits.too_long() {
+        decode::Body::Unreadable(why) if too_long && is_push => {
+            decode::Body::Binary { bytes: read.bytes.to_vec(), why }
+        }
+        unreadable if too_long => unreadable,
+        _ => decode::body(&exchange.parts.headers, &read.bytes, settings.limits.decoding()),
     };
     Ok((Taken::Read(read), decoded))
 }
@@ -417,7 +426,8 @@ impl Taken {
     fn read_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Stream(_) => None,
-            Self::Read(read) => Some(&read.bytes),
+            // Where more is to come, only an error makes the client stop sending.
+            Self::Read(read) => read.rest.is_none().then_some(&read.bytes),
         }
     }
 

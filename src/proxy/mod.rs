@@ -10,6 +10,7 @@ mod own;
 mod parked;
 mod patience;
 mod pulse;
+mod push;
 mod reply;
 mod settings;
 mod socks;

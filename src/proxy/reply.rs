@@ -1,6 +1,7 @@
 //! Answers of our own, in the caller's dialect: a person or a model must be able to read why, whatever the SDK
 //! between us shows of a response.
 
+use super::push::Push;
 use crate::digest::RequestDigest;
 use crate::hold::HoldId;
 use bytes::Bytes;
@@ -41,8 +42,10 @@ pub(super) enum Dialect {
     Json,
     /// RFC 9457, when asked for.
     Problem,
-    /// git shows plain text only.
+    /// git shows plain text only, and that only in answer to its first request.
     Text,
+    /// A push, whose report says for each reference what became of it.
+    Push(Push),
     /// A `Status` object.
     Kubernetes,
     S3,
@@ -60,6 +63,9 @@ impl Dialect {
         let accept = field(ACCEPT);
         if field(CONTENT_TYPE).starts_with("application/grpc") {
             return Self::Grpc;
+        }
+        if let Some(push) = body.and_then(|body| Push::of(path, body)) {
+            return Self::Push(push);
         }
         if agent.starts_with("git/") || agent.starts_with("git-lfs/") {
             return Self::Text;
@@ -158,6 +164,10 @@ impl Reply {
             Dialect::Problem => ("application/problem+json", json(&self.composite(control_url))),
             Dialect::Text => {
                 ("text/plain; charset=utf-8", Bytes::from(format!("holdpoint: {}\n", self.message)))
+            }
+            Dialect::Push(push) => {
+                *response.status_mut() = StatusCode::OK;
+                ("application/x-git-receive-pack-result", push.refused(&self.message))
             }
             Dialect::Kubernetes => ("application/json", json(&self.kubernetes())),
             Dialect::S3 => ("application/xml", Bytes::from(self.s3())),

@@ -1,6 +1,7 @@
 //! The rule engine by its doors: a rule text and a request, and what comes out.
 
 mod allocation;
+mod aws;
 mod calls;
 mod diagnostics;
 mod graphql;

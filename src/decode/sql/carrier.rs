@@ -78,6 +78,9 @@ impl Carrier {
         if self.kind == Kind::BigQueryJob {
             carried.extend(job(json));
         }
+        if self.service == "athena" && has(json, &["ResultConfiguration", "OutputLocation"]) {
+            carried.push(Carried::Does(Class::Export, "store the result where the request says"));
+        }
         for value in found {
             match value {
                 Json::Text(text) => carried.push(Carried::Text(Cow::Borrowed(text.as_str()))),
@@ -155,13 +158,15 @@ fn gather<'a>(json: &'a Json, names: &[&str], found: &mut Vec<&'a Json>) {
     }
 }
 
+fn has(json: &Json, names: &[&str]) -> bool {
+    let mut found = Vec::new();
+    gather(json, names, &mut found);
+    !found.is_empty()
+}
+
 /// What a BigQuery job does besides its query.
 fn job<'a>(json: &Json) -> Vec<Carried<'a>> {
-    let has = |names: &[&str]| {
-        let mut found = Vec::new();
-        gather(json, names, &mut found);
-        !found.is_empty()
-    };
+    let has = |names: &[&str]| has(json, names);
     let mut does = Vec::new();
     if has(&["configuration", "extract"]) {
         does.push(Carried::Does(Class::Export, "extract a table to Cloud Storage"));
