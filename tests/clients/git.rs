@@ -13,7 +13,6 @@ rules:
     verdict: hold
     why: A push changes what others build.
     examples:
-      hold: [ "POST https://api.test/git/site.git/git-receive-pack" ]
       pass: [ "POST https://api.test/git/site.git/git-upload-pack" ]
   - id: announced-push
     when: { path: "/git/locked.git/info/refs", query: { service: git-receive-pack } }
