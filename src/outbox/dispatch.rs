@@ -208,12 +208,16 @@ async fn delivery(store: &Store, parts: &Parts, taken: &Taken) -> Delivery {
     let mut body = taken.body.clone();
     let asked = body.as_object_mut().and_then(|body| body.remove("on_call"));
     let schedules: Vec<String> = asked.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default();
-    if matches!(taken.kind, Kind::Card | Kind::Notice) && !schedules.is_empty() {
-        let (mut groups, mut people, mut names) = (texts(&body, "groups"), Vec::new(), Vec::new());
+    let mut groups = texts(&body, "groups");
+    if matches!(taken.kind, Kind::Card | Kind::Notice) && !(schedules.is_empty() && groups.is_empty()) {
+        let (mut people, mut names) = (Vec::new(), groups.clone());
         for called in parts.on_call.now(store, &schedules).await {
             groups.extend(called.group);
             people.extend(called.person.map(|person| person.to_string()));
             names.push(called.name);
+        }
+        if let Some(text) = body.get("text").and_then(Value::as_str) {
+            body["text"] = json!(format!("{text} Calls on: {}.", names.join(", ")));
         }
         (body["groups"], body["people"], body["names"]) = (json!(groups), json!(people), json!(names));
     }

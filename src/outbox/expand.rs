@@ -34,7 +34,7 @@ pub(super) async fn entries(store: &Store, parts: &Parts, rows: &[Row]) -> Resul
                 let labels = store.labels(hold.agent_id).await?;
                 let environment = labels.get(ENVIRONMENT).map(String::as_str);
                 let told = parts.routing.plan(&hold.grounds, &hold.agent, environment, row.event.at);
-                entries.extend(told.into_iter().map(|told| post(row.seq, &hold, told)));
+                entries.extend(told.into_iter().flat_map(|told| posts(row.seq, &hold, told)));
             }
             continue;
         }
@@ -78,28 +78,36 @@ async fn hold(store: &Store, id: &HoldId) -> Result<Option<Hold>, StoreError> {
     }
 }
 
-fn post(seq: i64, hold: &Hold, told: Told) -> Entry {
+/// A card, and a sentence that calls on whom the route names. A channel that has the card gets the sentence alone.
+fn posts(seq: i64, hold: &Hold, told: Told) -> Vec<Entry> {
     let Told { channel, at, step, again, call } = told;
-    let mut body = match call.is_empty() {
-        true => json!({}),
-        false => json!({ "groups": call.groups, "on_call": call.on_call }),
-    };
-    let kind = if again { Kind::Notice } else { Kind::Card };
-    if again {
-        let waited = crate::units::duration_text(whole_seconds(at, hold));
-        body["text"] = json!(format!("{} still waits, {waited} after it was asked.", hold.id));
-        body["person"] = Value::Null;
-    }
-    Entry::Post {
-        channel,
+    let post = |kind, body, while_pending| Entry::Post {
+        channel: channel.clone(),
         kind,
         seq,
         step,
         hold: Some(hold.id.clone()),
         body,
         at,
-        while_pending: again || step > 0,
+        while_pending,
+    };
+    let called = json!({ "groups": call.groups, "on_call": call.on_call });
+    let mut entries = Vec::with_capacity(2);
+    if !again {
+        let body = if call.is_empty() { json!({}) } else { called.clone() };
+        entries.push(post(Kind::Card, body, step > 0));
     }
+    if again || !call.is_empty() {
+        let mut body = called;
+        let waited = crate::units::duration_text(whole_seconds(at, hold));
+        body["text"] = match step {
+            0 => json!(format!("{} waits for a decision.", hold.id)),
+            _ => json!(format!("{} still waits for a decision, after {waited}.", hold.id)),
+        };
+        body["person"] = Value::Null;
+        entries.push(post(Kind::Notice, body, true));
+    }
+    entries
 }
 
 fn whole_seconds(at: jiff::Timestamp, hold: &Hold) -> std::time::Duration {

@@ -190,6 +190,10 @@ async fn take(tx: &mut Tx, id: i64) -> Result<Option<Taken>, StoreError> {
             over(tx, id, "decided in time").await?;
             return Ok(None);
         }
+        if kind == Kind::Notice && said_already(tx, &row, hold).await? {
+            over(tx, id, "the message or digest that shows the hold has called already").await?;
+            return Ok(None);
+        }
     }
     sqlx::query("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?")
         .bind(id)
@@ -216,6 +220,21 @@ async fn take(tx: &mut Tx, id: i64) -> Result<Option<Taken>, StoreError> {
         attempt: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         created_at: time(row.created_at)?,
     }))
+}
+
+/// Whether the hold is one of many: in the digest of the channel, or added to a message that stood there.
+async fn said_already(tx: &mut Tx, row: &Row, hold: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM digested WHERE channel = ?1 AND hold = ?2) OR EXISTS (
+             SELECT 1 FROM cards mine JOIN cards c ON c.channel = mine.channel AND c.message = mine.message
+             JOIN holds h ON h.id = c.hold JOIN holds own ON own.id = mine.hold
+             WHERE mine.channel = ?1 AND mine.hold = ?2 AND h.seq < own.seq AND h.state = 'pending'
+               AND h.agent_id = own.agent_id AND h.rule = own.rule AND h.shape = own.shape)",
+    )
+    .bind(&row.channel)
+    .bind(hold)
+    .fetch_one(&mut tx.conn)
+    .await?)
 }
 
 async fn due_row(tx: &mut Tx, id: i64) -> Result<Option<Row>, StoreError> {

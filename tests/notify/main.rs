@@ -5,7 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod flood;
 mod receiver;
+mod routes;
 mod webhook;
 
 use receiver::Receiver;
