@@ -22,6 +22,7 @@ mod rules;
 mod run;
 mod serve;
 mod server_file;
+mod slack;
 mod teams;
 mod toolchain;
 mod trust;
@@ -80,6 +81,9 @@ enum Command {
     /// The certificate authority that agents must trust
     #[command(subcommand)]
     Ca(ca::Command),
+    /// The app in Slack: manifest, and checks of tokens and channels
+    #[command(subcommand)]
+    Slack(slack::Command),
     /// The bot in Microsoft Teams: app package, checks, conversations
     #[command(subcommand)]
     Teams(teams::Command),
@@ -109,6 +113,7 @@ impl Cli {
             Command::Routes(command) => runtime(Threads::One)?.block_on(routes::run(&config, command)),
             Command::Ledger(command) => runtime(Threads::One)?.block_on(ledger::run(&config, command)),
             Command::Ca(command) => ca::run(&config, &command),
+            Command::Slack(command) => runtime(Threads::One)?.block_on(slack::run(&config, command)),
             Command::Teams(command) => runtime(Threads::One)?.block_on(teams::run(&config, command)),
             Command::Doctor(args) => runtime(Threads::One)?.block_on(doctor::run(&config, args)),
         }

@@ -10,6 +10,7 @@ mod decide;
 mod http;
 mod refuse;
 mod sdk;
+mod setup;
 mod sockets;
 
 use serde_json::{Value, json};
