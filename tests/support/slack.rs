@@ -52,6 +52,7 @@ struct Inner {
     refusals: BTreeMap<String, Vec<Refusal>>,
     calls: BTreeMap<String, u64>,
     opened: u64,
+    pongs: u64,
     next: u64,
 }
 
@@ -257,6 +258,12 @@ impl FakeSlack {
     /// Waits until so many sockets have been opened, ever.
     pub async fn opened(&self, count: u64) {
         self.until(&format!("the {count}th socket"), |state| (state.opened >= count).then_some(())).await;
+    }
+
+    /// Waits until so many more pings have been answered.
+    pub async fn pongs(&self, more: u64) {
+        let before = self.state().pongs;
+        self.until("answers to pings", |state| (state.pongs >= before + more).then_some(())).await;
     }
 
     pub fn opened_so_far(&self) -> u64 {
@@ -606,7 +613,10 @@ async fn socket(world: Arc<World>, stream: TcpStream) {
                     world.changed.send_modify(|count| *count += 1);
                 }
                 Some(Ok(Frame::Close(_)) | Err(_)) | None => break,
-                Some(Ok(_)) => {}
+                Some(Ok(_)) => {
+                    world.state.lock().unwrap().pongs += 1;
+                    world.changed.send_modify(|count| *count += 1);
+                }
             },
         }
     }

@@ -97,6 +97,8 @@ pub(super) enum Part<'a> {
     Code(&'a str),
     /// In the reader's time zone.
     Moment(Timestamp),
+    /// Is told that somebody named them.
+    User(&'a str),
     Link {
         url: &'a str,
         text: &'a str,
@@ -119,6 +121,7 @@ impl Part<'_> {
                 "format": "{date_short_pretty} at {time}",
                 "fallback": at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
             }),
+            Self::User(id) => json!({ "type": "user", "user_id": id }),
             Self::Link { url, text } => json!({ "type": "link", "url": url, "text": text }),
         }
     }

@@ -64,20 +64,29 @@ pub fn draw(face: &Face<'_>) -> Drawn {
 /// What is the same in all is shown once; of each, every line that differs.
 pub fn draw_shared(faces: &[Face<'_>]) -> Option<Drawn> {
     let [first, _, ..] = faces else { return None };
-    if faces.len() > SHARED_MAX || faces.iter().any(|face| !face.card.whole) {
+    let common = common_facts(first.card);
+    let alike = |face: &Face<'_>| {
+        let card = face.card;
+        // A bracket of the agent's could pass for one of ours.
+        card.whole
+            && card.solo == first.card.solo
+            && common_facts(card) == common
+            && !card.request.contains('⟨')
+    };
+    if faces.len() > SHARED_MAX || !faces.iter().all(alike) {
         return None;
     }
     let requests: Vec<Vec<&str>> = faces.iter().map(|face| face.card.request.lines().collect()).collect();
-    let (common, own) = apart(&requests)?;
-    let title = format!("{} requests of one kind: {}", faces.len(), first.card.title);
+    let (same, own) = apart(&requests)?;
+    let title = format!("{} requests of one kind by {}", faces.len(), first.card.agent);
     let mut drawn = vec![blocks::header(&title)];
     if first.card.solo {
         drawn.push(rich(vec![solo()]));
     }
-    drawn.push(rich(facts(first.card)));
+    drawn.push(rich(common));
     drawn.push(rich(vec![
         line(&[Part::Bold("The same in all of them"), Part::Plain(" (numbers stand for the lines below):")]),
-        blocks::preformatted(&common),
+        blocks::preformatted(&same),
     ]));
     for (face, lines) in faces.iter().zip(&own) {
         let card = face.card;
@@ -88,7 +97,7 @@ pub fn draw_shared(faces: &[Face<'_>]) -> Option<Drawn> {
             body.push(blocks::quote(says));
         }
         let small = format!("{} · digest {} · {}", card.hold, card.digest, card.history);
-        body.extend(votes(card));
+        body.extend(own_facts(card));
         if card.state == HoldState::Pending {
             drawn.push(rich(body));
             drawn.push(blocks::context(&[small]));
@@ -192,23 +201,33 @@ fn outcome(face: &Face<'_>) -> Value {
 }
 
 fn facts(card: &Card) -> Vec<Value> {
-    let risk = match card.tags.as_slice() {
-        [] => risk(card.risk).to_owned(),
-        tags => format!("{} ({})", risk(card.risk), tags.join(", ")),
-    };
     let mut lines = Vec::new();
     if headline(card).encode_utf16().count() > HEADER_CHARS_MAX {
         lines.push(line(&[Part::Plain(&card.title)]));
     }
-    lines.push(line(&[
-        Part::Bold("Agent: "),
-        Part::Plain(&brief(&card.agent, 150)),
-        Part::Plain(", owned by "),
-        Part::Plain(&brief(&card.owners, 300)),
-    ]));
+    lines.extend(common_facts(card));
+    lines.extend(own_facts(card));
+    lines
+}
+
+/// What requests that share a message have in common.
+fn common_facts(card: &Card) -> Vec<Value> {
+    let risk = match card.tags.as_slice() {
+        [] => risk(card.risk).to_owned(),
+        tags => format!("{} ({})", risk(card.risk), tags.join(", ")),
+    };
+    let (agent, owners) = (brief(&card.agent, 150), brief(&card.owners, 300));
     let (why, rule) = (brief(&card.why, 500), brief(&card.rule, 150));
-    lines.push(line(&[Part::Bold("Why it waits: "), Part::Plain(&why), Part::Plain(" "), Part::Code(&rule)]));
-    lines.push(line(&[Part::Bold("Risk: "), Part::Plain(&brief(&risk, 250))]));
+    vec![
+        line(&[Part::Bold("Agent: "), Part::Plain(&agent), Part::Plain(", owned by "), Part::Plain(&owners)]),
+        line(&[Part::Bold("Why it waits: "), Part::Plain(&why), Part::Plain(" "), Part::Code(&rule)]),
+        line(&[Part::Bold("Risk: "), Part::Plain(&brief(&risk, 250))]),
+    ]
+}
+
+/// What each has of its own.
+fn own_facts(card: &Card) -> Vec<Value> {
+    let mut lines = Vec::new();
     for (field, value) in card.matched.iter().take(MATCHED_MAX) {
         let (field, value) = (brief(field, 80), brief(value, 200));
         lines.push(line(&[
@@ -344,6 +363,24 @@ pub(super) fn invitation(page: &str) -> Message {
     Message { text: "Sign in so that Holdpoint knows who you are.".to_owned(), blocks: vec![rich(sections)] }
 }
 
+/// The way from a sentence to the review.
+pub(super) fn link(page: &str) -> Value {
+    rich(vec![line(&[Part::Link { url: page, text: "Open the review" }])])
+}
+
+/// Whom a message calls on, in at most [`CALLS_BYTES`]; `None`: nobody.
+pub(super) fn calls(users: &[String], names: &[String]) -> Option<Value> {
+    if users.is_empty() && names.is_empty() {
+        return None;
+    }
+    let names = brief(&crate::redact::visible(&names.join(", ")), 300);
+    let mut parts = vec![Part::Bold("Calls on: "), Part::Plain(&names)];
+    for user in users.iter().take(CALLED_MAX) {
+        parts.extend([Part::Plain(" "), Part::User(user)]);
+    }
+    Some(rich(vec![line(&parts)]))
+}
+
 /// Asks why: `meta` comes back with the answer.
 pub fn reason_modal(card: &Card, meta: &str) -> Value {
     json!({
@@ -379,8 +416,11 @@ const REASON_CHARS_MAX: usize = 1_000;
 const MATCHED_MAX: usize = 4;
 const VOTES_MAX: usize = 6;
 const EXCERPT_CHARS_MAX: usize = 2_000;
-/// Brackets, commas and the block around the request.
-const SLACK: usize = 300;
+/// More are named, not called.
+const CALLED_MAX: usize = 6;
+const CALLS_BYTES: usize = 1_000;
+/// Brackets, commas and the block around the request; and whom it calls on, which is put in later.
+const SLACK: usize = 300 + CALLS_BYTES;
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,14 @@ use user::Home;
 /// The app manifest, to be pasted where Slack asks for one.
 pub const MANIFEST: &str = include_str!("manifest.yaml");
 
+/// The manifest for sockets, or for clicks by HTTP to the reviewers' address `base`.
+pub fn manifest(base: Option<&str>) -> String {
+    let Some(base) = base else { return MANIFEST.to_owned() };
+    let enabled = "interactivity:\n    is_enabled: true\n";
+    let asked = format!("{enabled}    request_url: {base}/slack/interactions\n");
+    MANIFEST.replace("socket_mode_enabled: true", "socket_mode_enabled: false").replace(enabled, &asked)
+}
+
 /// How Slack is reached.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -174,7 +182,7 @@ impl Slack {
                     Some(lock) => Some(lock.lock().await),
                     None => None,
                 };
-                self.card(&delivery.channel, conversation, id).await
+                self.card(delivery, conversation, id).await
             }
             Kind::Notice => self.notice(conversation, delivery).await,
             Kind::Digest => {
@@ -193,11 +201,32 @@ impl Slack {
         }
     }
 
+    /// Whom a message calls on: people by their linked accounts, groups by name.
+    async fn calls(&self, body: &serde_json::Value) -> Option<serde_json::Value> {
+        let list = |key: &str| -> Vec<String> {
+            body.get(key).and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default()
+        };
+        let home = self.home().await.ok();
+        let (mut users, mut names) = (Vec::new(), list("groups"));
+        for person in list("people") {
+            let Ok(person) = person.parse::<Person>() else { continue };
+            // Who cannot be called is called by name, below.
+            let accounts = self.chat.accounts_of(&person).await.unwrap_or_default();
+            users.extend(accounts.iter().find_map(|account| home?.user(account).map(str::to_owned)));
+        }
+        names.extend(list("names"));
+        card::calls(&users, &names)
+    }
+
     /// A sentence, to the channel or to one person.
     async fn notice(&self, conversation: &str, delivery: &Delivery) -> Result<String, Failure> {
         let text = |key: &str| delivery.body.get(key).and_then(serde_json::Value::as_str);
-        let message = card::notice(&crate::redact::visible(text("text").unwrap_or_default()));
+        let mut message = card::notice(&crate::redact::visible(text("text").unwrap_or_default()));
+        if let Some(hold) = &delivery.hold {
+            message.blocks.push(card::link(&self.chat.page(hold)));
+        }
         let Some(person) = text("person") else {
+            message.blocks.extend(self.calls(&delivery.body).await);
             return Ok(self
                 .api
                 .post_message(conversation, &message)
@@ -215,10 +244,11 @@ impl Slack {
     }
 
     /// Draws the card of a hold where it stands, or posts it.
-    async fn card(&self, channel: &str, conversation: &str, id: &HoldId) -> Result<String, Failure> {
+    async fn card(&self, delivery: &Delivery, conversation: &str, id: &HoldId) -> Result<String, Failure> {
+        let channel = delivery.channel.as_str();
         let rows = self.chat.cards_of_hold(id).await?;
         let row = rows.into_iter().find(|row| row.channel == channel);
-        let Some(row) = row else { return self.post(channel, conversation, id).await };
+        let Some(row) = row else { return self.post(delivery, conversation, id).await };
         let place = Place::of_key(&row.message)
             .ok_or_else(|| Failure::Never("the card stands nowhere in Slack".to_owned()))?;
         let shared = self.chat.cards_of_message(channel, &row.message).await?;
@@ -235,7 +265,7 @@ impl Slack {
                     return Ok("the message was deleted in Slack".to_owned());
                 }
                 self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
-                return self.post(channel, conversation, id).await;
+                return self.post(delivery, conversation, id).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -245,7 +275,8 @@ impl Slack {
     }
 
     /// Posts a hold that stands nowhere: in a message with others of its kind, or in one of its own.
-    async fn post(&self, channel: &str, conversation: &str, id: &HoldId) -> Result<String, Failure> {
+    async fn post(&self, delivery: &Delivery, conversation: &str, id: &HoldId) -> Result<String, Failure> {
+        let channel = delivery.channel.as_str();
         let button = self.chat.new_button()?;
         let Some(hold) = self.chat.desk().hold(id).await? else {
             return Err(Failure::Never("there is no such hold".to_owned()));
@@ -262,9 +293,13 @@ impl Slack {
         if let Some(said) = self.join(channel, &hold, &row).await? {
             return Ok(said);
         }
-        let Some(drawing) = self.draw(std::slice::from_ref(&row)).await? else {
+        let Some(mut drawing) = self.draw(std::slice::from_ref(&row)).await? else {
             return Err(Failure::Never("there is no such hold".to_owned()));
         };
+        // Once: a change of the card calls nobody again.
+        if let Some(calls) = self.calls(&delivery.body).await {
+            drawing.drawn.message.blocks.insert(1, calls);
+        }
         let ts = self.api.post_message(conversation, &drawing.drawn.message).await?;
         let message = Place { conversation: conversation.to_owned(), ts: ts.clone() }.key();
         self.keep(vec![row], &drawing, &message).await?;

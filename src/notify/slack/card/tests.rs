@@ -167,12 +167,47 @@ fn what_differs_is_shown_for_each() {
     assert_eq!(shared.whole, [true; 3]);
     // What has other lines, is not whole, or is alone shares nothing.
     let other = Card { request: "GET https://api.stripe.com/".to_owned(), ..card() };
-    let cut = Card { whole: false, ..card() };
-    for odd in [&other, &cut] {
+    let cut = Card { whole: false, ..with(4) };
+    let riskier = Card { risk: Risk::Critical, ..with(4) };
+    let bracketed = Card { request: with(4).request.replace("content", "⟨1⟩"), ..card() };
+    for odd in [&other, &cut, &riskier, &bracketed] {
         let faces = [faces[0], Face { card: odd, ..faces[0] }];
         assert_eq!(draw_shared(&faces), None);
     }
     assert_eq!(draw_shared(&faces[..1]), None);
+}
+
+#[test]
+fn whom_it_calls_on_has_its_room() {
+    let many = |text: &str| vec![text.repeat(40); 40];
+    let calls =
+        calls(&many("U").iter().map(|user| user.chars().take(11).collect()).collect::<Vec<_>>(), &many("界"));
+    assert!(blocks::size(&calls.unwrap()) <= CALLS_BYTES);
+    assert_eq!(super::calls(&[], &[]), None);
+}
+
+/// For the pictures of the documentation.
+#[test]
+fn how_cards_look() {
+    let asked = |state: HoldState, status: &str| Card { state, status: status.to_owned(), ..card() };
+    let released = asked(HoldState::Released, "Released by Carol: the service answered 200.");
+    insta::assert_json_snapshot!("released", drawn(&released).message.blocks);
+    let denied = asked(HoldState::Denied, "Denied by Carol: not on a Friday");
+    insta::assert_json_snapshot!("denied", drawn(&denied).message.blocks);
+    let refund = |number: u32, amount: u32| Card {
+        hold: HoldId::from_random(u64::from(number)),
+        title: format!("Refund {}.00 USD in Stripe", amount / 100),
+        matched: vec![("body./amount".to_owned(), amount.to_string())],
+        request: card().request.replace("120000", &amount.to_string()),
+        digest: format!("4f1c 22a{number}"),
+        have: 0,
+        votes: Vec::new(),
+        agent_says: None,
+        ..card()
+    };
+    let cards = [refund(1, 12_000), refund(2, 25_000), refund(3, 99_000)];
+    let faces: Vec<Face<'_>> = cards.iter().map(|card| Face { card, button: "hpb_1", page: PAGE }).collect();
+    insta::assert_json_snapshot!("shared", draw_shared(&faces).unwrap().message.blocks);
 }
 
 #[test]
@@ -219,6 +254,7 @@ proptest! {
     fn every_card_is_within_every_limit(card in cards()) {
         let drawn = drawn(&card);
         check(&drawn.message)?;
+        prop_assert!(blocks::size(&json!(drawn.message.blocks)) + CALLS_BYTES <= MESSAGE_BYTES_MAX);
         let approvable = labels(&drawn).contains(&"Approve".to_owned());
         let shown = all_text(&json!(drawn.message.blocks)).contains(&card.request);
         prop_assert!(!approvable || (card.whole && shown && card.state == HoldState::Pending && !card.step_up));
@@ -230,7 +266,11 @@ proptest! {
         cards in proptest::collection::vec(cards(), 2..5), lines in "[a-z]{0,9}\n[a-z]{0,2000}",
     ) {
         let cards: Vec<Card> =
-            cards.into_iter().map(|card| Card { request: lines.clone(), whole: true, ..card }).collect();
+            cards.iter().map(|own| Card {
+                request: lines.clone(), whole: true, agent: cards[0].agent.clone(), owners: cards[0].owners.clone(),
+                rule: cards[0].rule.clone(), why: cards[0].why.clone(), tags: cards[0].tags.clone(),
+                risk: cards[0].risk, solo: cards[0].solo, ..own.clone()
+            }).collect();
         let faces: Vec<Face<'_>> =
             cards.iter().map(|card| Face { card, button: "hpb_1", page: PAGE }).collect();
         if let Some(shared) = draw_shared(&faces) {
