@@ -144,7 +144,7 @@ pub(super) fn preformatted(text: &str) -> Value {
 }
 
 pub(super) fn rich(sections: Vec<Value>) -> Value {
-    json!({ "type": "rich_text", "elements": sections })
+    json!({ "type": "rich_text", "elements": Value::Array(sections) })
 }
 
 fn elements(parts: &[Part<'_>]) -> Vec<Value> {
@@ -159,8 +159,15 @@ pub(super) fn button(action: &str, label: &str, value: &str, style: &str) -> Val
     })
 }
 
-/// Asks once more before a button counts.
-pub(super) fn confirm(title: &str, text: &str, yes: &str) -> Value {
+/// Asks once more before the button counts.
+pub(super) fn asking(mut button: Value, title: &str, text: &str, yes: &str) -> Value {
+    if let Value::Object(entries) = &mut button {
+        entries.insert("confirm".to_owned(), confirm(title, text, yes));
+    }
+    button
+}
+
+fn confirm(title: &str, text: &str, yes: &str) -> Value {
     json!({
         "title": plain(title, CONFIRM_TITLE_CHARS_MAX),
         "text": plain(text, CONFIRM_TEXT_CHARS_MAX),
@@ -175,7 +182,7 @@ pub(super) fn open(label: &str, url: &str) -> Value {
 }
 
 pub(super) fn actions(buttons: Vec<Value>) -> Value {
-    json!({ "type": "actions", "elements": buttons })
+    json!({ "type": "actions", "elements": Value::Array(buttons) })
 }
 
 /// Bytes as JSON.

@@ -5,7 +5,7 @@
 
 use super::api::Message;
 use super::blocks::{
-    self, HEADER_CHARS_MAX, MESSAGE_BYTES_MAX, Part, actions, brief, confirm, cut, escaped, line, open, rich,
+    self, HEADER_CHARS_MAX, MESSAGE_BYTES_MAX, Part, actions, brief, cut, escaped, line, open, rich,
 };
 use crate::card::Card;
 use crate::hold::HoldState;
@@ -303,7 +303,7 @@ fn buttons(face: &Face<'_>, whole: bool) -> Value {
         if card.risk >= Risk::High {
             let text =
                 "The risk is rated high. Have you read the whole request, and is it what should happen?";
-            approve["confirm"] = confirm("Approve this request?", text, "Approve");
+            approve = blocks::asking(approve, "Approve this request?", text, "Approve");
         }
         row.push(approve);
     }
