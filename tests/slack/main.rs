@@ -151,7 +151,7 @@ async fn answer(mut wire: Wire) -> Reply {
 fn hold_of(card: &Posted) -> String {
     let text = all_text(&card.blocks);
     let at = text.find("hp_").expect("the card names its hold");
-    text[at..at + 15].to_owned()
+    text.get(at..at + 15).expect("a hold's id").to_owned()
 }
 
 fn rule(review: &str) -> String {

@@ -123,7 +123,8 @@ impl FakeSlack {
             "is_restricted": false, "is_ultra_restricted": false, "is_email_confirmed": true,
             "profile": { "display_name": format!("{id} <!channel>"), "real_name": "A Person", "email": "p@acme.test" },
         });
-        user.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let Value::Object(change) = change else { panic!("not a map: {change}") };
+        user.as_object_mut().unwrap().extend(change);
         self.state().users.insert(id.to_owned(), user);
     }
 
@@ -493,7 +494,7 @@ fn answer(
             if view["type"] != "modal" || !(1..=24).contains(&title) || meta > 3_000 {
                 return Err("invalid_arguments".to_owned());
             }
-            state.views.push((user, view.clone()));
+            state.views.push((user, view));
             Ok(json!({ "view": { "id": "V1", "type": "modal" } }))
         }
         "apps.connections.open" => {
