@@ -165,6 +165,7 @@ async fn a_certified_provider_signs_a_browser_in_and_out() {
     browser.click("#provider").await;
     browser.enter_as("mallory").await;
     browser.agree().await;
+    browser.find(".account").await; // the sign-in has ended
     browser.goto(&scene.holdpoint, "/").await;
     assert!(browser.text(".narrow").await.contains("You have no role here"));
     browser.click("form[action='/logout'] button").await;
