@@ -36,6 +36,7 @@ impl Scene {
     }
 
     /// Whoever has a token with these claims.
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where claims are written in place")]
     fn with(&self, claims: Value) -> Reviewer {
         Reviewer::new(self.holdpoint.control, &self.idp.access_token(&claims))
     }
