@@ -29,8 +29,8 @@ pub(super) fn call(head: &Head<'_>, service: &Service) -> Option<S3Call> {
     let copies = head.headers.contains_key("x-amz-copy-source");
     let level = match (bucket.is_empty(), key.is_empty()) {
         (true, _) => Level::Service,
-        (false, true) => Level::Bucket,
-        (false, false) => Level::Object,
+        (false, true) => Bucket,
+        (false, false) => Object,
     };
     let method = head.method.as_str();
     let rows = ACTIONS.iter().filter(|row| row.0 == level && row.1 == method && has(row.2));
@@ -48,17 +48,17 @@ pub(super) fn call(head: &Head<'_>, service: &Service) -> Option<S3Call> {
 fn plain(level: Level, method: &str, copies: bool) -> Option<&'static str> {
     match (level, method) {
         (Level::Service, "GET") => Some("ListBuckets"),
-        (Level::Bucket, "GET") => Some("ListObjects"),
-        (Level::Bucket, "HEAD") => Some("HeadBucket"),
-        (Level::Bucket, "PUT") => Some("CreateBucket"),
-        (Level::Bucket, "DELETE") => Some("DeleteBucket"),
+        (Bucket, "GET") => Some("ListObjects"),
+        (Bucket, "HEAD") => Some("HeadBucket"),
+        (Bucket, "PUT") => Some("CreateBucket"),
+        (Bucket, "DELETE") => Some("DeleteBucket"),
         // A form that a browser would send.
-        (Level::Bucket, "POST") => Some("PutObject"),
-        (Level::Object, "GET") => Some("GetObject"),
-        (Level::Object, "HEAD") => Some("HeadObject"),
-        (Level::Object, "PUT") if copies => Some("CopyObject"),
-        (Level::Object, "PUT") => Some("PutObject"),
-        (Level::Object, "DELETE") => Some("DeleteObject"),
+        (Bucket, "POST") => Some("PutObject"),
+        (Object, "GET") => Some("GetObject"),
+        (Object, "HEAD") => Some("HeadObject"),
+        (Object, "PUT") if copies => Some("CopyObject"),
+        (Object, "PUT") => Some("PutObject"),
+        (Object, "DELETE") => Some("DeleteObject"),
         _ => None,
     }
 }
