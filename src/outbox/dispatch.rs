@@ -217,9 +217,12 @@ async fn delivery(store: &Store, parts: &Parts, taken: &Taken) -> Delivery {
             names.push(called.name);
         }
         if let Some(text) = body.get("text").and_then(Value::as_str) {
-            body["text"] = json!(format!("{text} Calls on: {}.", names.join(", ")));
+            let text = format!("{text} Calls on: {}.", names.join(", "));
+            set(&mut body, "text", json!(text));
         }
-        (body["groups"], body["people"], body["names"]) = (json!(groups), json!(people), json!(names));
+        set(&mut body, "groups", json!(groups));
+        set(&mut body, "people", json!(people));
+        set(&mut body, "names", json!(names));
     }
     Delivery {
         id: taken.id,
@@ -229,6 +232,12 @@ async fn delivery(store: &Store, parts: &Parts, taken: &Taken) -> Delivery {
         body,
         attempt: taken.attempt,
         created_at: taken.created_at,
+    }
+}
+
+fn set(body: &mut Value, key: &str, value: Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.insert(key.to_owned(), value);
     }
 }
 

@@ -91,20 +91,21 @@ fn posts(seq: i64, hold: &Hold, told: Told) -> Vec<Entry> {
         at,
         while_pending,
     };
-    let called = json!({ "groups": call.groups, "on_call": call.on_call });
     let mut entries = Vec::with_capacity(2);
     if !again {
-        let body = if call.is_empty() { json!({}) } else { called.clone() };
+        let body = match call.is_empty() {
+            true => json!({}),
+            false => json!({ "groups": call.groups, "on_call": call.on_call }),
+        };
         entries.push(post(Kind::Card, body, step > 0));
     }
     if again || !call.is_empty() {
-        let mut body = called;
         let waited = crate::units::duration_text(whole_seconds(at, hold));
-        body["text"] = match step {
-            0 => json!(format!("{} waits for a decision.", hold.id)),
-            _ => json!(format!("{} still waits for a decision, after {waited}.", hold.id)),
+        let text = match step {
+            0 => format!("{} waits for a decision.", hold.id),
+            _ => format!("{} still waits for a decision, after {waited}.", hold.id),
         };
-        body["person"] = Value::Null;
+        let body = json!({ "text": text, "person": null, "groups": call.groups, "on_call": call.on_call });
         entries.push(post(Kind::Notice, body, true));
     }
     entries
