@@ -4,6 +4,7 @@
 //! lowered here into what is meant: the settings of the modules. All complaints come at once.
 
 mod channels;
+mod grants;
 mod identity;
 mod problem;
 mod read;
@@ -193,6 +194,10 @@ const KEYS: &[&str] = &[
     "limits.header-bytes",
     "limits.held",
     "limits.pending-per-agent",
+    "grants.scopes",
+    "grants.longest",
+    "grants.uses",
+    "grants.never",
     "timeouts.header",
     "timeouts.handshake",
     "timeouts.connect",
@@ -287,10 +292,10 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
             approval_life: reader.take("hold.approval-life", Field::duration).unwrap_or(HOUR / 4),
             held_bytes_max: reader.take("hold.max-held-bytes", Field::size).unwrap_or(256 << 20),
             held_exchanges_max: reader.take("limits.held", Field::count).unwrap_or(20_000),
-            pending_per_agent_max: reader.take("limits.pending-per-agent", Field::count).unwrap_or(500),
+            pending_per_agent_max: reader.take("limits.pending-per-agent", Field::count).unwrap_or(100),
             keep_body: reader.take("hold.keep-body", Field::duration).unwrap_or(7 * 24 * HOUR),
             charter: Arc::new(charter),
-            grants: Arc::default(),
+            grants: Arc::new(grants::policy(reader)),
         },
         rules: Rules {
             folders: reader.take("rules", |field, node| field.list(node, path)).unwrap_or_default(),

@@ -5,6 +5,7 @@ use super::card::{Detail, Summary, one_line};
 use super::out;
 use crate::approval::Choice;
 use crate::config::Config;
+use crate::grant::{Life, Scope};
 use crate::hold::HoldState;
 use anyhow::{Context, bail};
 use http_body_util::BodyExt;
@@ -54,6 +55,8 @@ enum Command {
         id: String,
         #[command(flatten)]
         ballot: Ballot,
+        #[command(flatten)]
+        grant: Granting,
     },
     /// Deny a hold
     Deny {
@@ -75,6 +78,21 @@ struct Ballot {
     digest: Option<String>,
 }
 
+/// What is to pass without being asked, because this request was looked at.
+#[derive(Debug, clap::Args)]
+struct Granting {
+    /// request: this request again; resource: this operation and resource; rule: this rule for this agent and
+    /// session
+    #[arg(long, value_name = "SCOPE")]
+    grant: Option<Scope>,
+    /// 15m, 1h or 8h
+    #[arg(long = "for", value_name = "LENGTH", default_value = "15m", requires = "grant")]
+    life: Life,
+    /// How often
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "grant")]
+    uses: u32,
+}
+
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     let api = Api::open(config, args.api).await?;
     match args.command {
@@ -83,8 +101,12 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
             list(&api, &query, args.json).await?;
         }
         Command::Show { id } => show(&api, &id, args.json).await?,
-        Command::Approve { id, ballot } => vote(&api, &id, Choice::Approve, ballot, args.json).await?,
-        Command::Deny { id, ballot } => vote(&api, &id, Choice::Deny, ballot, args.json).await?,
+        Command::Approve { id, ballot, grant } => {
+            let Granting { grant, life, uses } = grant;
+            let grant = grant.map(|scope| json!({ "scope": scope, "expires_in": life, "uses": uses }));
+            vote(&api, &id, Choice::Approve, ballot, grant, args.json).await?;
+        }
+        Command::Deny { id, ballot } => vote(&api, &id, Choice::Deny, ballot, None, args.json).await?,
         Command::Watch => watch(&api, args.json).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -133,20 +155,36 @@ async fn show(api: &Api, id: &str, json: bool) -> anyhow::Result<()> {
 }
 
 /// The vote carries the digest of what is shown here, or of what was looked at before.
-async fn vote(api: &Api, id: &str, choice: Choice, ballot: Ballot, json: bool) -> anyhow::Result<()> {
+async fn vote(
+    api: &Api,
+    id: &str,
+    choice: Choice,
+    ballot: Ballot,
+    grant: Option<Value>,
+    json: bool,
+) -> anyhow::Result<()> {
     let path = hold_path(id)?;
     let hold: Summary = read(api.get(&path).await?)?;
     if ballot.digest.as_ref().is_some_and(|seen| *seen != hold.digest) {
         bail!("the hold is of another request than the one you looked at: its digest is {}", hold.digest);
     }
     eprintln!("{}", hold.one_line());
-    let body = json!({ "digest": hold.digest, "vote": choice, "reason": ballot.reason });
+    let mut body = json!({ "digest": hold.digest, "vote": choice, "reason": ballot.reason });
+    if let (Some(grant), Some(body)) = (grant, body.as_object_mut()) {
+        body.insert("grant".to_owned(), grant);
+    }
     let answer = api.post(&format!("{path}/votes"), &body).await?;
     if json {
         return out::json(&answer);
     }
+    let granted = answer.get("granted").cloned().unwrap_or_default();
     let after: Summary = read(answer)?;
-    Ok(out::line(&outcome(&after, hold.waiting > 0))?)
+    out::line(&outcome(&after, hold.waiting > 0))?;
+    let text = |key: &str| one_line(granted.get(key).and_then(Value::as_str).unwrap_or_default());
+    if granted.is_object() {
+        out::line(&format!("{} lets pass until {}: {}", text("id"), text("expires_at"), text("covers")))?;
+    }
+    Ok(())
 }
 
 /// `waited`: a client was there before the vote, and is answered now.

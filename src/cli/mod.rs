@@ -9,6 +9,7 @@ mod card;
 mod client;
 mod doctor;
 mod env;
+mod grants;
 mod holds;
 
 mod ledger;
@@ -69,6 +70,8 @@ enum Command {
     Whoami(login::WhoamiArgs),
     /// List, show, approve, deny and watch held requests
     Holds(holds::Args),
+    /// List and revoke grants: what passes without being asked
+    Grants(grants::Args),
     /// Check, explain and list rules
     #[command(subcommand)]
     Rules(rules::Command),
@@ -109,6 +112,7 @@ impl Cli {
             Command::Logout(args) => runtime(Threads::One)?.block_on(login::logout(&config, args)),
             Command::Whoami(args) => runtime(Threads::One)?.block_on(login::whoami(&config, args)),
             Command::Holds(args) => runtime(Threads::One)?.block_on(holds::run(&config, args)),
+            Command::Grants(args) => runtime(Threads::One)?.block_on(grants::run(&config, args)),
             Command::Rules(command) => rules::run(&config, command),
             Command::Routes(command) => runtime(Threads::One)?.block_on(routes::run(&config, command)),
             Command::Ledger(command) => runtime(Threads::One)?.block_on(ledger::run(&config, command)),

@@ -37,6 +37,7 @@ hold:
   keep-body: 1d
 inspect: { max-bytes: 64KiB }
 limits: { connections: 5, header-bytes: 8KiB, held: 6, pending-per-agent: 7 }
+grants: { scopes: [request, resource], longest: 1h, uses: 7, never: ["stripe/*"] }
 timeouts: { header: 1s, handshake: 2s, connect: 3s, first-byte: 4s, idle: 5m }
 traffic: { segment-bytes: 1MB, segment-age: 10m }
 log: { level: "holdpoint=debug,warn", format: json }

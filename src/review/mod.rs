@@ -101,6 +101,8 @@ fn pages() -> Router<Arc<Face>> {
         .route("/agents/{name}/revoke", post(pages::enrol::revoke))
         .route("/people", get(pages::people::page))
         .route("/people/revoke", post(pages::people::revoke))
+        .route("/grants", get(pages::grants::page))
+        .route("/grants/{id}/revoke", post(pages::grants::revoke))
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
         .route("/deliveries", get(pages::deliveries::page))

@@ -302,7 +302,7 @@ impl Ask {
                 review: self.review,
                 summary: self.summary,
                 ruleset: "0".repeat(64),
-                held_by: Vec::new(),
+                held_by: vec!["0".repeat(64)],
             },
             words: self.words,
         }

@@ -5,6 +5,7 @@
 mod events;
 #[allow(dead_code, unreachable_pub, reason = "shared with the browser test; each uses its own part")]
 mod fixture;
+mod grants;
 mod link;
 mod login;
 mod openapi;

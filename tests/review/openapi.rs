@@ -107,6 +107,8 @@ async fn document_and_router_have_the_same_routes() {
         "/v1/deliveries",
         "/v1/deliveries/{id}/replay",
         "/v1/events",
+        "/v1/grants",
+        "/v1/grants/{id}/revoke",
         "/v1/holds",
         "/v1/holds/{id}",
         "/v1/holds/{id}/votes",
@@ -135,9 +137,16 @@ async fn answers_are_as_the_document_says() {
     let waiter = server.park(Ask::default()).await;
     let id = waiter.id();
     let digest = server.digest(id).await;
-    for path in
-        ["/v1/holds", "/v1/agents", "/v1/deliveries", "/v1/rules", "/v1/ledger", "/v1/me", "/v1/people"]
-    {
+    for path in [
+        "/v1/holds",
+        "/v1/grants",
+        "/v1/agents",
+        "/v1/deliveries",
+        "/v1/rules",
+        "/v1/ledger",
+        "/v1/me",
+        "/v1/people",
+    ] {
         document.check("get", path, 200, &server.get(path, &fields).await.json());
         document.check("get", path, 401, &server.get(path, &[]).await.json());
     }

@@ -86,6 +86,13 @@ pub(super) struct Detail {
     may_approve: bool,
     /// If not, why
     refusal: Option<String>,
+    /// The grant that it left by, without a vote
+    by_grant: Option<String>,
+    /// That grant, or a live one for others like it, in a sentence
+    grant: Option<String>,
+    /// In the answer to a vote: the grant that came with it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) granted: Option<super::grants::Grant>,
 }
 
 /// The request that would leave.
@@ -275,6 +282,9 @@ impl Detail {
             outcome: hold.outcome.map(Outcome::of),
             may_approve: refusal.is_none(),
             refusal,
+            by_grant: hold.grant.clone(),
+            grant: face.context.desk.grant_line(hold).await?,
+            granted: None,
         })
     }
 }

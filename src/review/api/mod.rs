@@ -7,6 +7,7 @@
 mod agents;
 mod deliveries;
 pub(super) mod events;
+mod grants;
 mod hold;
 mod holds;
 mod identity;
@@ -39,6 +40,8 @@ pub(super) fn routes() -> (Router<Arc<Face>>, utoipa::openapi::OpenApi) {
         .routes(routes!(agents::rotate))
         .routes(routes!(agents::revoke))
         .routes(routes!(identity::show))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::revoke))
         .routes(routes!(me::show))
         .routes(routes!(people::list))
         .routes(routes!(people::revoke))

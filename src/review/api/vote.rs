@@ -1,8 +1,9 @@
 //! Votes by the API.
 
+use super::grants::{self, Grant, Wish};
 use super::hold::Detail;
 use crate::approval::{Choice, Refusal, StepUp, Vote};
-use crate::desk::VoteError;
+use crate::desk::{GrantError, VoteError};
 use crate::hold::{Hold, HoldId};
 use crate::review::Face;
 use crate::review::pages::vote::status;
@@ -28,6 +29,8 @@ pub(super) struct Ballot {
     /// Goes back to the agent with a denial
     #[schema(max_length = 2000)]
     reason: Option<String>,
+    /// With the approval that decides, or again after it: what is to pass beyond this request
+    grant: Option<Wish>,
 }
 
 /// Vote on a hold
@@ -58,16 +61,29 @@ pub(super) async fn cast(
     }
     let digest = ballot.digest.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     let vote = Vote { digest, choice: ballot.vote, reason: ballot.reason, channel: caller.channel };
-    let hold = match face.context.desk.vote(&id, &caller.reviewer, vote).await {
-        Ok(hold) => hold,
-        Err(VoteError::NoSuchHold(_)) => return Err(Problem::no_such_hold()),
-        Err(VoteError::Store(error)) => return Err(error.into()),
-        Err(VoteError::Refused(refusal)) => {
+    let desk = &face.context.desk;
+    let cast = match &ballot.grant {
+        None => {
+            desk.vote(&id, &caller.reviewer, vote).await.map(|hold| (hold, None)).map_err(GrantError::from)
+        }
+        Some(wish) => desk
+            .vote_granting(&id, &caller.reviewer, vote, wish.wanted())
+            .await
+            .map(|(hold, grant)| (hold, Some(grant))),
+    };
+    let (hold, grant) = match cast {
+        Ok(cast) => cast,
+        Err(GrantError::None(why)) => return Err(grants::refused(&why)),
+        Err(GrantError::Vote(VoteError::NoSuchHold(_))) => return Err(Problem::no_such_hold()),
+        Err(GrantError::Vote(VoteError::Store(error))) => return Err(error.into()),
+        Err(GrantError::Vote(VoteError::Refused(refusal))) => {
             let hold = face.context.desk.hold(&id).await?.ok_or_else(Problem::no_such_hold)?;
             return Err(refused(&refusal, &hold, &face, &caller).await?);
         }
     };
-    Ok(Json(Detail::of(&hold, &face, &caller).await?))
+    let mut detail = Detail::of(&hold, &face, &caller).await?;
+    detail.granted = grant.map(|grant| Grant::of(&grant, "live", &hold));
+    Ok(Json(detail))
 }
 
 async fn refused(refusal: &Refusal, hold: &Hold, face: &Face, caller: &Caller) -> Result<Problem, Problem> {

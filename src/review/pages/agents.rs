@@ -48,6 +48,8 @@ struct AgentView {
     pending: u32,
     created: Moment,
     revoked: Option<Moment>,
+    /// Since when it has had more holds open than it may: more are refused.
+    flooding: Option<Moment>,
 }
 
 struct Owner {
@@ -67,6 +69,7 @@ impl AgentView {
             pending: enrolled.pending,
             created: Moment::of(enrolled.created_at, now),
             revoked: enrolled.revoked_at.map(|at| Moment::of(at, now)),
+            flooding: enrolled.flooding_since.map(|at| Moment::of(at, now)),
         }
     }
 }

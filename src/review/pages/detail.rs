@@ -1,9 +1,11 @@
 //! One hold, made to be decided in ten seconds.
 
+use super::grants::title;
 use super::request::RequestView;
 use super::{Frame, Trouble, render};
-use crate::approval::{Choice, Refusal};
+use crate::approval::{Choice, Refusal, Reviewer};
 use crate::desk::{History, VoteError};
+use crate::grant::{Life, NoGrant, Scope, in_words};
 use crate::hold::{Hold, HoldId, HoldState, ReleaseOutcome};
 use crate::ledger;
 use crate::person::Person;
@@ -21,6 +23,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Template)]
 #[template(path = "detail.html")]
@@ -76,6 +79,15 @@ struct Decision {
     each: Vec<Shown>,
     /// What a click on approve does now.
     effect: String,
+    /// What may be let pass beyond this request, by the visitor.
+    offers: Vec<Offer>,
+    /// The lengths and the most uses that the configuration allows.
+    lives: Vec<(&'static str, &'static str)>,
+    uses: u32,
+    /// The grant that it left by, or one for others like it.
+    grant: Option<Shown>,
+    /// The visitor has approved it: a grant can still come of it.
+    afterwards: bool,
     /// Why the visitor cannot approve.
     refusal: Option<String>,
     /// Where the visitor signs in again, when that may help.
@@ -85,6 +97,15 @@ struct Decision {
     careful: bool,
     /// For holds that are decided.
     outcome: String,
+}
+
+/// A grant that the visitor could make.
+struct Offer {
+    scope: &'static str,
+    title: &'static str,
+    covers: Shown,
+    /// Why they cannot.
+    none: Option<String>,
 }
 
 struct Voted {
@@ -234,6 +255,20 @@ impl Decision {
         let clients = Clients::of(hold, face, now);
         let approvals = Approvals::of(hold, face.context.solo);
         let effect = effect(hold, &clients, approvals, face.context.desk.settings().approval_life);
+        let settings = face.context.desk.settings();
+        let reviewer = &visitor.0.reviewer;
+        let theirs = |v: &crate::hold::VoteRecord| v.person == reviewer.person && v.vote == Choice::Approve;
+        let afterwards = matches!(hold.state, HoldState::Approved | HoldState::Released)
+            && hold.votes.iter().any(theirs)
+            && hold.decided_at.is_some_and(|at| {
+                Duration::try_from(now.duration_since(at)).is_ok_and(|age| age <= settings.grants.longest)
+            });
+        let last = approvals.needed <= approvals.have + 1;
+        let offers = if refusal.is_none() && last || afterwards {
+            offers(face, hold, reviewer).await?
+        } else {
+            Vec::new()
+        };
         let shown = |groups: &[String]| groups.iter().map(|group| Shown::of(group)).collect();
         Ok(Self {
             expires: pending.then(|| Moment::of(hold.expires_at, now)),
@@ -242,6 +277,11 @@ impl Decision {
             groups: shown(&hold.grounds.review.from),
             each: shown(&hold.grounds.review.each),
             effect,
+            offers,
+            lives: lives(settings.grants.longest),
+            uses: settings.grants.uses,
+            grant: face.context.desk.grant_line(hold).await?.as_deref().map(Shown::of),
+            afterwards,
             refusal,
             again,
             may_deny: pending && hold.expires_at > now,
@@ -261,6 +301,31 @@ fn again(face: &Face, visitor: &Visitor, hold: &Hold, refused: &VoteError) -> Op
         (Refusal::StepUp, false) => Some(oidc::step_up_path(&next)),
         (_, false) => Some(oidc::begin_path(&next)),
     }
+}
+
+/// What the visitor may let pass: none when nothing at all, each with what it covers or why not.
+async fn offers(face: &Face, hold: &Hold, reviewer: &Reviewer) -> Result<Vec<Offer>, Trouble> {
+    let all = face.context.desk.grantable(hold, reviewer).await?;
+    if all.iter().all(|(_, offer)| offer.is_err()) {
+        return Ok(Vec::new());
+    }
+    let of = |(scope, offer): (Scope, Result<(), NoGrant>)| Offer {
+        scope: scope.as_str(),
+        title: title(scope),
+        covers: Shown::of(&sentence(&in_words(scope, hold))),
+        none: offer.err().map(|why| sentence(&why.to_string())),
+    };
+    Ok(all.into_iter().map(of).collect())
+}
+
+fn lives(longest: Duration) -> Vec<(&'static str, &'static str)> {
+    let name = |life: Life| match life {
+        Life::Quarter => "15 minutes",
+        Life::Hour => "1 hour",
+        Life::Day => "8 hours",
+    };
+    let allowed = Life::ALL.into_iter().filter(|life| life.duration() <= longest);
+    allowed.map(|life| (life.as_str(), name(life))).collect()
 }
 
 /// Whether approving takes the word of the reviewer that they have read it all.

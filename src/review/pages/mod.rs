@@ -5,6 +5,7 @@ pub(super) mod agents;
 pub(super) mod deliveries;
 pub(super) mod detail;
 pub(super) mod enrol;
+pub(super) mod grants;
 pub(super) mod inbox;
 pub(super) mod ledger;
 pub(super) mod people;

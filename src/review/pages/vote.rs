@@ -3,7 +3,8 @@
 use super::Trouble;
 use super::detail::{Notice, careful, sentence, show};
 use crate::approval::{Channel, Choice, Refusal, Vote};
-use crate::desk::VoteError;
+use crate::desk::{GrantError, VoteError};
+use crate::grant::{Life, Wanted};
 use crate::hold::{HoldId, HoldState};
 use crate::review::Face;
 use crate::review::session::Visitor;
@@ -26,6 +27,25 @@ pub(in crate::review) struct Ballot {
     /// The reviewer has read it all; asked where the risk is high.
     #[serde(default)]
     read: bool,
+    /// What is to pass beyond this request: a scope, or nothing.
+    #[serde(default)]
+    grant: String,
+    #[serde(default)]
+    expires_in: Option<Life>,
+    #[serde(default)]
+    uses: Option<u32>,
+}
+
+impl Ballot {
+    /// The grant that is wanted. `Err`: the form says what no form of ours does.
+    fn wanted(&self) -> Result<Option<Wanted>, ()> {
+        if self.vote != Choice::Approve || self.grant.is_empty() {
+            return Ok(None);
+        }
+        let scope = self.grant.parse().map_err(drop)?;
+        let (life, uses) = self.expires_in.zip(self.uses).ok_or(())?;
+        Ok(Some(Wanted { scope, life, uses }))
+    }
 }
 
 /// `POST /holds/{id}/votes`.
@@ -74,7 +94,23 @@ async fn decide(
         channel: Channel::Web,
     };
     let (clients, _) = desk.waiting(id);
-    match desk.vote(id, &visitor.0.reviewer, vote).await {
+    let Ok(wanted) = ballot.wanted() else {
+        let text = "Nothing was decided: the form asks for no grant that there is.".to_owned();
+        return Ok(Some(Notice { status: StatusCode::BAD_REQUEST, text }));
+    };
+    let reviewer = &visitor.0.reviewer;
+    let cast = match wanted {
+        None => desk.vote(id, reviewer, vote).await,
+        Some(wanted) => match desk.vote_granting(id, reviewer, vote, wanted).await {
+            Ok((hold, _)) => Ok(hold),
+            Err(GrantError::Vote(error)) => Err(error),
+            Err(GrantError::None(why)) => {
+                let text = format!("Nothing was decided. {}", sentence(&why.to_string()));
+                return Ok(Some(Notice { status: StatusCode::UNPROCESSABLE_ENTITY, text }));
+            }
+        },
+    };
+    match cast {
         Ok(hold) => {
             if hold.state == HoldState::Approved && clients > 0 {
                 // The next page should show what became of it, also where no script draws it anew.
