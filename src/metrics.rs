@@ -27,6 +27,13 @@ pub struct Metrics {
     /// Seconds from parking to decision.
     pub decision_seconds: DecisionSeconds,
     pub decisions: Family<Decision, Counter>,
+    pub votes: Family<Voted, Counter>,
+    /// Decisions sooner after parking than anybody reads.
+    pub quick_decisions: Counter,
+    pub grants_made: Counter,
+    pub grants_used: Counter,
+    /// Episodes of agents with too many holds open.
+    pub floods: Counter,
     pub rules_reloads: Family<Reason, Counter>,
     /// Attempts to tell somebody, by result.
     pub deliveries: Family<Reason, Counter>,
@@ -64,6 +71,12 @@ pub struct Decision {
     pub decision: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Voted {
+    pub channel: String,
+    pub choice: String,
+}
+
 /// A histogram with buckets for people: a second to eight hours.
 #[derive(Debug)]
 pub struct DecisionSeconds(pub Histogram);
@@ -91,6 +104,12 @@ impl Metrics {
         registry.register("held_bytes", "Bytes of parked requests in memory", m.held_bytes.clone());
         registry.register("decision_seconds", "From parking to decision", m.decision_seconds.0.clone());
         registry.register("decisions", "Decisions by kind", m.decisions.clone());
+        registry.register("votes", "Votes that counted, by channel and choice", m.votes.clone());
+        let quick = "Decisions within two seconds of parking";
+        registry.register("quick_decisions", quick, m.quick_decisions.clone());
+        registry.register("grants_made", "Grants made beside approvals", m.grants_made.clone());
+        registry.register("grants_used", "Requests that left by a grant", m.grants_used.clone());
+        registry.register("agent_floods", "Times that an agent had too many holds open", m.floods.clone());
         registry.register("rules_reloads", "Rule set loads, by result", m.rules_reloads.clone());
         registry.register(
             "deliveries",

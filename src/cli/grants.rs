@@ -34,7 +34,7 @@ enum Command {
 }
 
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
-    let api = Api::new(config, args.api)?;
+    let api = Api::open(config, args.api).await?;
     match args.command {
         Command::List { all } => list(&api, all, args.json).await?,
         Command::Revoke { id } => {

@@ -4,8 +4,8 @@
 use super::{Desk, Outcome, Release, release};
 use crate::audit::{EventKind, Row};
 use crate::hold::{HoldId, HoldState};
-use crate::metrics::Decision;
-use crate::store::StoreError;
+use crate::metrics::{Decision, Voted};
+use crate::store::{QUICK, StoreError};
 use std::slice;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -62,13 +62,16 @@ impl Desk {
             EventKind::HoldExpired => HoldState::Expired,
             EventKind::HoldWithdrawn => HoldState::Withdrawn,
             EventKind::HoldReleased => HoldState::Released,
-            _ => return,
+            other => return self.count(other, row),
         };
         let detail = |key: &str| row.event.detail.get(key);
         if state != HoldState::Released {
             self.metrics.decisions.get_or_create(&Decision { decision: state.as_str() }).inc();
         }
         if let Some(ms) = detail("waited_ms").and_then(serde_json::Value::as_u64) {
+            if u128::from(ms) < QUICK.as_millis() {
+                self.metrics.quick_decisions.inc();
+            }
             self.metrics.decision_seconds.0.observe(Duration::from_millis(ms).as_secs_f64());
         }
         let id = row.event.subject.as_deref().and_then(|subject| subject.parse().ok());
@@ -76,6 +79,22 @@ impl Desk {
             let reason = detail("reason").and_then(|reason| reason.as_str()).map(str::to_owned);
             self.settle(id, state, reason.as_deref());
         }
+    }
+
+    /// What is only counted.
+    fn count(&self, event: EventKind, row: &Row) {
+        let text = |key: &str| row.event.detail.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+        let counter = match event {
+            EventKind::HoldVoted => {
+                let Some((channel, choice)) = text("channel").zip(text("vote")) else { return };
+                &self.metrics.votes.get_or_create_owned(&Voted { channel, choice })
+            }
+            EventKind::GrantCreated => &self.metrics.grants_made,
+            EventKind::GrantUsed => &self.metrics.grants_used,
+            EventKind::AgentFlooding => &self.metrics.floods,
+            _ => return,
+        };
+        counter.inc();
     }
 
     /// Tells those who wait with a hold that it stands so.

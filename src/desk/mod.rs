@@ -23,9 +23,10 @@ use crate::grant;
 use crate::hold::{Hold, HoldId};
 use crate::metrics::Metrics;
 use crate::person::Person;
-use crate::store::{Finished, ParkResult, Store, StoreError, Terms};
+use crate::store::{Finished, ParkResult, Reviewing, Store, StoreError, Terms};
 use jiff::Timestamp;
 use seats::Seats;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -406,6 +407,24 @@ impl Desk {
         let mut card = Card::of(&hold, &law, past, name);
         card.grant = self.grant_line(&hold).await?;
         Ok(Some((hold, card)))
+    }
+
+    /// What reviewing was like in the last so many days.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn reviewing(&self, days: u32) -> Result<Reviewing, StoreError> {
+        let span = jiff::SignedDuration::from_hours(24 * i64::from(days));
+        let since = Timestamp::now().checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.store.reviewing(since).await
+    }
+
+    /// Display names, of those of these people who have one.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn names(&self, people: &[&Person]) -> Result<BTreeMap<Person, String>, StoreError> {
+        self.store.names(people).await
     }
 
     /// Live connections that wait with this hold in this process, and the end of the longest patience.

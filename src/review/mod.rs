@@ -103,6 +103,7 @@ fn pages() -> Router<Arc<Face>> {
         .route("/people/revoke", post(pages::people::revoke))
         .route("/grants", get(pages::grants::page))
         .route("/grants/{id}/revoke", post(pages::grants::revoke))
+        .route("/reviewing", get(pages::reviewing::page))
         .route("/rules", get(pages::rules::page))
         .route("/ledger", get(pages::ledger::page))
         .route("/deliveries", get(pages::deliveries::page))

@@ -19,6 +19,7 @@ mod park;
 mod people;
 mod release;
 mod reviewers;
+mod reviewing;
 mod sessions;
 mod tail;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub(crate) use park::{ParkResult, Terms};
 pub use people::{KnownPerson, Profile};
 pub(crate) use release::Finished;
 pub use reviewers::Account;
+pub use reviewing::{DayReviewed, PersonReviewing, QUICK, Reviewing, RuleReviewed};
 pub(crate) use vote::{Ballot, VoteTerms};
 
 use crate::audit::Row;

@@ -118,6 +118,7 @@ async fn document_and_router_have_the_same_routes() {
         "/v1/openapi.json",
         "/v1/people",
         "/v1/people/{person}",
+        "/v1/reviewing",
         "/v1/rules",
     ];
     assert_eq!(paths.keys().collect::<Vec<_>>(), expected);

@@ -14,6 +14,7 @@ mod identity;
 mod lists;
 mod me;
 mod people;
+mod reviewing;
 mod vote;
 
 use super::Face;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> (Router<Arc<Face>>, utoipa::openapi::OpenApi) {
         .routes(routes!(agents::rotate))
         .routes(routes!(agents::revoke))
         .routes(routes!(identity::show))
+        .routes(routes!(reviewing::show))
         .routes(routes!(grants::list))
         .routes(routes!(grants::revoke))
         .routes(routes!(me::show))

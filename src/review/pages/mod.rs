@@ -10,6 +10,7 @@ pub(super) mod inbox;
 pub(super) mod ledger;
 pub(super) mod people;
 pub(super) mod request;
+pub(super) mod reviewing;
 pub(super) mod rules;
 pub(super) mod vote;
 
