@@ -15,6 +15,8 @@ mod grants;
 mod holds;
 mod inspect;
 mod key;
+#[cfg(test)]
+mod law;
 mod park;
 mod people;
 mod release;

@@ -74,7 +74,8 @@ async fn cast(
     let voted = hold.votes.iter().any(|v| v.person == reviewer.person && v.vote == vote.choice);
     if voted && vote.digest == hold.digest {
         let Some(wanted) = wanted else { return Ok(Ballot::Recorded(Box::new(hold))) };
-        return grant_afterwards(tx, keys, seq, hold, &reviewer, &vote, wanted, &terms).await;
+        hold.request.body = holds::body(&mut tx.conn, keys, seq, &hold).await?;
+        return grant_afterwards(tx, hold, &reviewer, &vote, wanted, &terms).await;
     }
     let concerned = Concerned::of(&mut tx.conn, &hold).await?;
     let law = concerned.law(terms.solo, &terms.charter);
@@ -112,9 +113,7 @@ async fn cast(
 /// A grant from a hold that its maker has approved before.
 async fn grant_afterwards(
     tx: &mut Tx,
-    keys: &Keys,
-    seq: i64,
-    mut hold: Hold,
+    hold: Hold,
     reviewer: &Reviewer,
     vote: &Vote,
     wanted: Wanted,
@@ -123,7 +122,6 @@ async fn grant_afterwards(
     if let Some(why) = grants::afterwards(&hold, reviewer, &terms.grants, tx.now) {
         return no_grant(tx, &hold, reviewer, vote, why).await;
     }
-    hold.request.body = holds::body(&mut tx.conn, keys, seq, &hold).await?;
     match grants::check(tx, &hold, reviewer, wanted, vote, terms).await? {
         Ok(same) => {
             let grant = grants::write(tx, &hold, reviewer, wanted, same, vote).await?;

@@ -1,7 +1,7 @@
 //! Grants on the real store: what they let pass, what ends them, who may make them.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::panic, reason = "a test may panic")]
 
 #[path = "../store/support.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store")]

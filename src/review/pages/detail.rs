@@ -333,7 +333,7 @@ pub(super) fn careful(hold: &Hold) -> bool {
     hold.grounds.risk >= Risk::High
 }
 
-fn effect(hold: &Hold, clients: &Clients, approvals: Approvals, life: std::time::Duration) -> String {
+fn effect(hold: &Hold, clients: &Clients, approvals: Approvals, life: Duration) -> String {
     let missing = approvals.needed.saturating_sub(approvals.have);
     if missing > 1 {
         return format!(
