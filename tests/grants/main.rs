@@ -10,6 +10,7 @@ mod support;
 mod ends;
 mod flood;
 mod making;
+mod reviewing;
 mod using;
 
 use holdpoint::agents::Known;
