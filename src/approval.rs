@@ -443,6 +443,7 @@ mod tests {
                 review,
                 summary: String::new(),
                 ruleset: String::new(),
+                parts: Vec::new(),
                 held_by: Vec::new(),
             },
             words: AgentWords::default(),

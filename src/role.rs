@@ -153,6 +153,7 @@ mod tests {
             review: ReviewPolicy::default(),
             summary: String::new(),
             ruleset: String::new(),
+            parts: Vec::new(),
             held_by: Vec::new(),
         }
     }

@@ -124,7 +124,22 @@ pub struct Grounds {
     /// SHA-256 over the rule set in force, lower-case hex.
     pub ruleset: String,
     /// Every rule that holds the request, this one or others, as SHA-256 of its wording, sorted. Empty where
-    /// that is not certain: no rule matches, one of them could not be decided, or an adjustment holds it.
+    /// that is not certain: no rule matches, one of them could not be decided, an adjustment holds it, or it is a
+    /// batch.
     #[serde(default)]
     pub held_by: Vec<String>,
+    /// Of a batch: its parts, in the order sent, each with its own ruling.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BatchPart>,
+}
+
+/// One request of a batch, and what it would be ruled if it came alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchPart {
+    pub method: String,
+    /// Path and query, cut to a sensible length.
+    pub target: String,
+    pub verdict: Verdict,
+    /// As [`Grounds::rule`].
+    pub rule: String,
 }

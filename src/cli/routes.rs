@@ -114,6 +114,7 @@ fn made_up(rule: &str, risk: Risk, tags: Vec<String>) -> Grounds {
         review: ReviewPolicy::default(),
         summary: String::new(),
         ruleset: String::new(),
+        parts: Vec::new(),
         held_by: Default::default(),
     }
 }

@@ -4,6 +4,7 @@
 //! form, both readings are kept, and rules are asked about both.
 
 pub mod aws;
+pub mod batch;
 mod coding;
 mod folding;
 mod form;

@@ -121,6 +121,7 @@ fn hold(parts: Parts) -> Hold {
             review: ReviewPolicy::default(),
             summary: String::new(),
             ruleset: String::new(),
+            parts: Vec::new(),
             held_by: vec![parts.held_by.to_string()],
         },
         words: AgentWords { session: Some(format!("s{}", parts.session)), ..AgentWords::default() },

@@ -455,11 +455,13 @@ fn rule_name(basis: &Basis<'_>) -> Arc<str> {
     static READ: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/read".into());
     static WRITE: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/write".into());
     static UNKNOWN: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/unknown-host".into());
+    static BATCH: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/unreadable-batch".into());
     match basis {
         Basis::Rule(rule) | Basis::Unreadable(rule) => Arc::clone(&rule.id),
         Basis::OtherwiseRead => Arc::clone(&READ),
         Basis::OtherwiseWrite => Arc::clone(&WRITE),
         Basis::UnknownHost => Arc::clone(&UNKNOWN),
+        Basis::UnreadableBatch => Arc::clone(&BATCH),
     }
 }
 

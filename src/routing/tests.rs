@@ -14,6 +14,7 @@ fn grounds(rule: &str, tags: &[&str], risk: Risk) -> Grounds {
         review: ReviewPolicy::default(),
         summary: String::new(),
         ruleset: String::new(),
+        parts: Vec::new(),
         held_by: Default::default(),
     }
 }

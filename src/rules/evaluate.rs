@@ -7,23 +7,33 @@ use super::rate::Counting;
 use super::rule::{Adjustment, Rule};
 use super::truth::{Truth, Unclear};
 use super::{Basis, Mode, Need, RuleSet, Ruling};
+use crate::decode::batch;
 use crate::ruling::Verdict;
 use smallvec::SmallVec;
 use std::cmp::Ordering;
 
 /// The strictest outcome so far.
 #[derive(Debug, Clone, Copy)]
-struct Outcome<'r> {
-    verdict: Verdict,
-    basis: Basis<'r>,
-    adjustment: Option<&'r Adjustment>,
+pub(super) struct Outcome<'r> {
+    pub(super) verdict: Verdict,
+    pub(super) basis: Basis<'r>,
+    pub(super) adjustment: Option<&'r Adjustment>,
+}
+
+/// What the rules that match a request make of it; nothing where none does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Matched<'r> {
+    pub(super) enforced: Option<Outcome<'r>>,
+    /// With the rules that only observe.
+    pub(super) would_have: Option<Outcome<'r>>,
+    pub(super) host_is_known: bool,
 }
 
 impl RuleSet {
     /// Whether any rule that could match asks for the body. A rule that denies by the head alone makes the
     /// body needless.
     pub(super) fn body_is_needed(&self, facts: &Facts<'_>) -> Need {
-        let mut need = Need::None;
+        let (mut need, mut refused) = (Need::None, false);
         let mut visit = |branch: Branch| {
             let Some((rule, matcher)) = self.branch(branch) else { return true };
             let truth = rule.answer(matcher, facts);
@@ -38,16 +48,27 @@ impl RuleSet {
             let denied = truth == Truth::Yes && rule.verdict == Verdict::Deny && rule.adjusters.is_empty();
             if denied && rule.mode == Mode::Enforce {
                 need = Need::None;
+                refused = true;
                 return false;
             }
             true
         };
         self.index.candidates(facts.head, facts.methods.bits, &mut visit);
-        need
+        if need == Need::None && !refused && batch::is_one(facts.head) { Need::Body } else { need }
     }
 
     /// The strictest outcome of all rules that match, or what is said of requests that none matches.
     pub(super) fn judge(&self, facts: &Facts<'_>) -> Ruling<'_> {
+        let matched = self.matched(facts);
+        if let Some(parts) = batch::read(&facts.request()) {
+            return self.judge_batch(facts, matched, parts);
+        }
+        let would_have = matched.would_have.unwrap_or_else(|| self.otherwise(facts, matched.host_is_known));
+        self.ruling(matched.enforced.unwrap_or(would_have), would_have)
+    }
+
+    /// The strictest outcome of all rules that match.
+    pub(super) fn matched(&self, facts: &Facts<'_>) -> Matched<'_> {
         let mut enforced: Option<Outcome<'_>> = None;
         let mut would_have: Option<Outcome<'_>> = None;
         let mut counted: SmallVec<[Branch; 8]> = SmallVec::new();
@@ -71,9 +92,12 @@ impl RuleSet {
             true
         };
         let host_is_known = self.index.candidates(facts.head, facts.methods.bits, &mut visit);
-        let would_have = would_have.unwrap_or_else(|| self.otherwise(facts, host_is_known));
+        Matched { enforced, would_have, host_is_known }
+    }
+
+    pub(super) fn ruling<'r>(&'r self, enforced: Outcome<'r>, would_have: Outcome<'r>) -> Ruling<'r> {
         let enforced = match self.settings.mode {
-            Mode::Enforce => enforced.unwrap_or(would_have),
+            Mode::Enforce => enforced,
             Mode::Observe => Outcome { verdict: Verdict::Pass, ..would_have },
         };
         Ruling {
@@ -82,10 +106,12 @@ impl RuleSet {
             adjustment: enforced.adjustment,
             would_have: (would_have.verdict != enforced.verdict)
                 .then_some((would_have.verdict, would_have.basis)),
+            parts: Vec::new(),
+            decided_by: None,
         }
     }
 
-    fn otherwise(&self, facts: &Facts<'_>, host_is_known: bool) -> Outcome<'_> {
+    pub(super) fn otherwise(&self, facts: &Facts<'_>, host_is_known: bool) -> Outcome<'_> {
         let otherwise = self.settings.otherwise;
         let (verdict, basis) = if !host_is_known {
             (otherwise.unknown_host, Basis::UnknownHost)
@@ -127,7 +153,7 @@ fn outcome<'r>(rule: &'r Rule, truth: Truth, facts: &Facts<'_>) -> Option<Outcom
 
 impl Outcome<'_> {
     /// Of two outcomes the one that asks for more; of equals the same one whatever the order.
-    fn stricter(self, other: Self) -> Self {
+    pub(super) fn stricter(self, other: Self) -> Self {
         if self.compare(&other) == Ordering::Less { other } else { self }
     }
 
@@ -141,7 +167,9 @@ impl Outcome<'_> {
                 let groups = !(review.from.is_empty() && review.each.is_empty());
                 (people, groups, Some(rule.risk), matches!(outcome.basis, Basis::Rule(_)))
             }
-            Basis::OtherwiseRead | Basis::OtherwiseWrite | Basis::UnknownHost => (0, false, None, false),
+            Basis::OtherwiseRead | Basis::OtherwiseWrite | Basis::UnknownHost | Basis::UnreadableBatch => {
+                (0, false, None, false)
+            }
         };
         self.verdict
             .cmp(&other.verdict)

@@ -172,14 +172,19 @@ impl<'a> Facts<'a> {
         field
     }
 
+    /// For decoders.
+    pub(super) const fn request(&self) -> Request<'a> {
+        Request { head: self.head, body: self.body }
+    }
+
     /// The request as one of [`PROTOCOLS`](crate::decode::protocol::PROTOCOLS) sees it, where it can be in it.
     pub(super) fn view(&self, protocol: usize) -> Option<&'a Result<View<'a>, Unread>> {
-        self.views.of(protocol, &Request { head: self.head, body: self.body })
+        self.views.of(protocol, &self.request())
     }
 
     /// Whether it changes nothing by what its protocol says, whatever its method.
     pub(super) fn is_harmless(&self) -> bool {
-        self.views.are_harmless(&Request { head: self.head, body: self.body })
+        self.views.are_harmless(&self.request())
     }
 
     /// Size of the body in bytes, as announced or as read.

@@ -5,13 +5,31 @@ use super::index::Branch;
 use super::matcher::{Ask, Matcher, cut};
 use super::rule::Rule;
 use super::truth::Truth;
-use super::{Basis, Mode, RuleSet, Ruling};
-use crate::decode::{Body, Decoded};
-use crate::ruling::{Grounds, MatchedField, ReviewPolicy, Risk, Verdict};
+use super::{Basis, Mode, PartRuling, RuleSet, Ruling};
+use crate::decode::{Body, Decoded, batch};
+use crate::ruling::{BatchPart, Grounds, MatchedField, ReviewPolicy, Risk, Verdict};
 use std::collections::BTreeSet;
 
 impl RuleSet {
     pub(super) fn grounds_of(&self, ruling: &Ruling<'_>, facts: &Facts<'_>) -> Grounds {
+        let mut grounds = self.with_decisive(ruling, facts, |facts| self.grounds_on(ruling, facts));
+        let part = |part: &PartRuling<'_>| BatchPart {
+            method: part.method.clone(),
+            target: cut(&part.target),
+            verdict: part.verdict,
+            rule: part.basis.name().to_owned(),
+        };
+        grounds.parts = ruling.parts.iter().map(part).collect();
+        if !ruling.parts.is_empty() || matches!(ruling.basis, Basis::UnreadableBatch) {
+            grounds.held_by = Vec::new(); // what holds the other parts is not known here
+        }
+        if let parts @ 2.. = grounds.parts.len() {
+            grounds.summary.push_str(&format!(" (one of {parts} requests in a batch)"));
+        }
+        grounds
+    }
+
+    fn grounds_on(&self, ruling: &Ruling<'_>, facts: &Facts<'_>) -> Grounds {
         let (basis, adjustment) = match ruling.would_have {
             Some((_, basis)) => (basis, None),
             None => (ruling.basis, ruling.adjustment),
@@ -33,6 +51,12 @@ impl RuleSet {
                 otherwise("No rule matches this request, and it may write.", vec![method])
             }
             Basis::UnknownHost => otherwise("No rule knows this host.", vec![host]),
+            Basis::UnreadableBatch => {
+                let read = batch::read(&facts.request());
+                let why = read.and_then(Result::err).map_or_else(String::new, |why| format!(": {why}"));
+                let why = format!("This is a batch of requests, and nobody can tell what is in it{why}.");
+                otherwise(&why, vec![method])
+            }
         };
         if let Some(adjustment) = adjustment {
             grounds.why = format!("{} Adjusted: {}", grounds.why, adjustment.why);
@@ -89,6 +113,7 @@ fn of_rule(rule: &Rule, facts: &Facts<'_>) -> Grounds {
         summary: rule.what.as_ref().map(|what| what.fill(facts, paths)).unwrap_or_default(),
         ruleset: String::new(),
         held_by: Vec::new(),
+        parts: Vec::new(),
     }
 }
 
@@ -103,6 +128,7 @@ fn otherwise(why: &str, matched: Vec<MatchedField>) -> Grounds {
         summary: String::new(),
         ruleset: String::new(),
         held_by: Vec::new(),
+        parts: Vec::new(),
     }
 }
 

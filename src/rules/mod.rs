@@ -9,6 +9,7 @@
 //! asked *generously* (any reading of path, key or repeated value will do) and counts as matched when unclear;
 //! a rule that passes is asked *exactly* (all readings must agree) and counts as unmatched when unclear.
 
+mod batch;
 mod compile;
 mod condition;
 mod evaluate;
@@ -103,7 +104,7 @@ pub struct RuleSet {
 }
 
 /// What a ruling rests on. Borrows the rule set: a request that passes allocates nothing here.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ruling<'r> {
     pub verdict: Verdict,
     pub basis: Basis<'r>,
@@ -111,6 +112,20 @@ pub struct Ruling<'r> {
     pub adjustment: Option<&'r Adjustment>,
     /// In observe mode: what the verdict would have been, and by which basis.
     pub would_have: Option<(Verdict, Basis<'r>)>,
+    /// Of a batch: what each part would be ruled if it came alone.
+    pub parts: Vec<PartRuling<'r>>,
+    /// The part that the ruling on the whole comes from.
+    decided_by: Option<usize>,
+}
+
+/// The ruling on one part of a batch.
+#[derive(Debug, Clone)]
+pub struct PartRuling<'r> {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub verdict: Verdict,
+    pub basis: Basis<'r>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -121,16 +136,20 @@ pub enum Basis<'r> {
     UnknownHost,
     /// A rule depends on a body that could not be understood.
     Unreadable(&'r Rule),
+    /// It is a batch, and what is in it could not be understood.
+    UnreadableBatch,
 }
 
 impl Basis<'_> {
-    /// `pack/rule`, `otherwise/read`, `otherwise/write` or `otherwise/unknown-host`: as in [`Grounds::rule`].
+    /// `pack/rule`, `otherwise/read`, `otherwise/write`, `otherwise/unknown-host` or
+    /// `otherwise/unreadable-batch`: as in [`Grounds::rule`].
     pub fn name(&self) -> &str {
         match self {
             Self::Rule(rule) | Self::Unreadable(rule) => &rule.id,
             Self::OtherwiseRead => "otherwise/read",
             Self::OtherwiseWrite => "otherwise/write",
             Self::UnknownHost => "otherwise/unknown-host",
+            Self::UnreadableBatch => "otherwise/unreadable-batch",
         }
     }
 }

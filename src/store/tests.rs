@@ -64,6 +64,7 @@ fn parking(body: &str) -> Parking {
             review: ReviewPolicy::default(),
             summary: String::new(),
             ruleset: String::new(),
+            parts: Vec::new(),
             held_by: Vec::new(),
         },
         words: AgentWords::default(),

@@ -303,6 +303,7 @@ impl Ask {
                 summary: self.summary,
                 ruleset: "0".repeat(64),
                 held_by: vec!["0".repeat(64)],
+                parts: Vec::new(),
             },
             words: self.words,
         }

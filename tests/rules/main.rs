@@ -2,6 +2,7 @@
 
 mod allocation;
 mod aws;
+mod batches;
 mod calls;
 mod diagnostics;
 mod graphql;

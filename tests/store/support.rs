@@ -147,6 +147,7 @@ pub(crate) fn parking(agent: &Known, body: &str, review: ReviewPolicy) -> Parkin
             review,
             summary: "Post a thing".to_owned(),
             ruleset: sha256_hex(b"rules"),
+            parts: Vec::new(),
             held_by: vec![sha256_hex(b"test/post")],
         },
         words: AgentWords { reason: Some("canary-in-words".to_owned()), ..AgentWords::default() },

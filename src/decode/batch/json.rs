@@ -1,0 +1,145 @@
+//! Batches in JSON: Microsoft Graph and OData (`requests`), Azure Resource Manager, Salesforce.
+
+use super::{Content, Frame, Part, Written, bounded};
+use crate::decode::protocol::Unread;
+use crate::decode::{Decoded, Json, same_folded};
+
+type Members = [(String, Json)];
+
+pub(super) fn read(frame: &Frame<'_>, decoded: &Decoded, name: &str) -> Result<Vec<Part>, Unread> {
+    let top = top(decoded)?;
+    requests(frame, list(top, name)?)
+}
+
+/// `{graphs: [{graphId, compositeRequest: […]}]}`
+pub(super) fn read_graphs(frame: &Frame<'_>, decoded: &Decoded) -> Result<Vec<Part>, Unread> {
+    let mut parts = Vec::new();
+    for graph in list(top(decoded)?, "graphs")? {
+        let Json::Map(graph) = graph else { return Err(ODD.into()) };
+        parts.extend(requests(frame, list(graph, "compositeRequest")?)?);
+        bounded(parts.len())?;
+    }
+    Ok(parts)
+}
+
+fn top(decoded: &Decoded) -> Result<&Members, Unread> {
+    match &decoded.json {
+        Some(Json::Map(members)) => Ok(members),
+        _ => Err("the batch is not JSON that all servers read alike".into()),
+    }
+}
+
+fn list<'a>(members: &'a Members, name: &str) -> Result<&'a [Json], Unread> {
+    match one(members, &[name])? {
+        Some(Json::List(items)) => Ok(items),
+        _ => Err("the batch has no list of requests".into()),
+    }
+}
+
+fn requests(frame: &Frame<'_>, items: &[Json]) -> Result<Vec<Part>, Unread> {
+    bounded(items.len())?;
+    let mut order = Vec::new();
+    let mut parts = Vec::with_capacity(items.len());
+    for item in items {
+        let Json::Map(members) = item else { return Err(ODD.into()) };
+        parts.push(request(frame, members)?);
+        order.push(dependencies(members)?);
+    }
+    refuse_loops(&order)?;
+    Ok(parts)
+}
+
+fn request(frame: &Frame<'_>, members: &Members) -> Result<Part, Unread> {
+    let text = |names: &[&str]| match one(members, names)? {
+        Some(Json::Text(text)) => Ok(Some(text.as_str())),
+        None | Some(Json::Null) => Ok(None),
+        Some(_) => Err(Unread::from(ODD)),
+    };
+    let filled = |name: &str| Ok::<_, Unread>(text(&[name])?.filter(|text| !text.trim().is_empty()));
+    // Azure has two names for it, and takes the one that is not empty.
+    let url = match (filled("url")?, filled("relativeUrl")?) {
+        (Some(url), None) | (None, Some(url)) => url,
+        (Some(url), Some(other)) if url == other => url,
+        (Some(_), Some(_)) => return Err("a request in the batch has two URLs".into()),
+        (None, None) => return Err("a request in the batch has no URL".into()),
+    };
+    let method =
+        text(&["method", "httpMethod"])?.ok_or(Unread::from("a request in the batch has no method"))?;
+    let body = one(members, &["body", "content", "richInput"])?;
+    let headers = match one(members, &["headers", "requestHeaderDetails", "httpHeaders"])? {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Map(headers)) => headers.iter().map(header).collect::<Result<_, _>>()?,
+        Some(_) => return Err(ODD.into()),
+    };
+    frame.part(&Written { method, url, headers, body: body.map_or(Content::None, Content::Json) })
+}
+
+fn header((name, value): &(String, Json)) -> Result<(&str, String), Unread> {
+    let value = match value {
+        Json::Text(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        Json::Bool(truth) => truth.to_string(),
+        Json::Null | Json::List(_) | Json::Map(_) => return Err(ODD.into()),
+    };
+    Ok((name, value))
+}
+
+/// The member of one of these names, in any letter case. Two of them: servers differ on which one counts.
+fn one<'a>(members: &'a Members, names: &[&str]) -> Result<Option<&'a Json>, Unread> {
+    let mut found = members.iter().filter(|(key, _)| names.iter().any(|name| same_folded(key, name)));
+    let first = found.next().map(|(_, value)| value);
+    if found.next().is_some() { Err("a request in the batch says something twice".into()) } else { Ok(first) }
+}
+
+/// The id of a request and those that it waits for.
+type Order<'a> = (Option<&'a str>, Vec<&'a str>);
+
+fn dependencies(members: &Members) -> Result<Order<'_>, Unread> {
+    let id = match one(members, &["id"])? {
+        Some(Json::Text(id)) => Some(id.as_str()),
+        _ => None,
+    };
+    let awaited = match one(members, &["dependsOn"])? {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::List(ids)) => {
+            let text = |id: &Json| matches!(id, Json::Text(_));
+            if !ids.iter().all(text) {
+                return Err(ODD.into());
+            }
+            ids.iter()
+                .filter_map(|id| if let Json::Text(id) = id { Some(id.as_str()) } else { None })
+                .collect()
+        }
+        Some(_) => return Err(ODD.into()),
+    };
+    Ok((id, awaited))
+}
+
+/// Takes away what waits for nothing any more, until nothing is left.
+fn refuse_loops(order: &[Order<'_>]) -> Result<(), Unread> {
+    const TANGLED: &str = "the requests in the batch wait for each other, or for one that is not there";
+    if order.iter().all(|(_, awaited)| awaited.is_empty()) {
+        return Ok(());
+    }
+    let mut done: Vec<&str> = Vec::new();
+    let mut left: Vec<&Order<'_>> = order.iter().collect();
+    while !left.is_empty() {
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(_, awaited)| awaited.iter().all(|id| done.contains(id)));
+        if ready.is_empty() {
+            return Err(TANGLED.into());
+        }
+        for (id, _) in ready {
+            if let Some(id) = id {
+                if done.contains(id) {
+                    return Err("two requests in the batch have one id".into());
+                }
+                done.push(id);
+            }
+        }
+        left = waiting;
+    }
+    Ok(())
+}
+
+const ODD: &str = "the batch has something else where a request should be";
