@@ -100,6 +100,9 @@ fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Statement>, Cow<'static, s
         .tokenize_with_location()
         .map_err(|e| format!("it does not parse: {e}"))?;
     doubt::in_tokens(text, &tokens, dialect)?;
+    if doubt::is_too_deep(&tokens) {
+        return Err("it is nested too deeply, or has too long an expression".into());
+    }
     let parser = Parser::new(grammar).with_tokens_with_locations(tokens).with_recursion_limit(DEPTH_MAX);
     let parsed = { parser }.parse_statements();
     match parsed {

@@ -9,7 +9,7 @@ pub(super) fn actions(service: &str, head: &Head<'_>) -> Vec<&'static str> {
     let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
     for path in paths {
         let rows = ACTIONS.iter().filter(|row| row.0 == service && row.1 == head.method.as_str());
-        for (.., pattern, action) in rows.filter(|row| fits(row.2, path, head.query)) {
+        for (.., action) in rows.filter(|row| fits(row.2, path, head.query)) {
             if !found.contains(action) {
                 found.push(*action);
             }

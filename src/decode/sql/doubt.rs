@@ -1,6 +1,7 @@
 //! Texts that two servers could cut into other tokens, so that what is a string for one is code for the other.
 
 use super::Dialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 use std::borrow::Cow;
 
@@ -65,6 +66,63 @@ pub(super) fn in_tokens(
     Ok(())
 }
 
+/// Whether parsing the tokens, or walking what comes of them, would go deeper than the stack is meant for: brackets in
+/// brackets, and chains of operators, which become trees that are as deep as the chain is long.
+pub(super) fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
+    let mut levels: Vec<usize> = vec![0];
+    let mut run = 0;
+    for token in tokens {
+        let step = match &token.token {
+            Token::Whitespace(_) => continue,
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                levels.push(0);
+                0
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                levels.pop();
+                0
+            }
+            Token::SemiColon => {
+                levels.clear();
+                0
+            }
+            Token::Comma => {
+                levels.pop();
+                levels.push(0);
+                0
+            }
+            Token::Word(word) if word.quote_style.is_some() || word.keyword == Keyword::NoKeyword => 0,
+            Token::Word(word) if FLAT.contains(&word.keyword) => {
+                run += 1;
+                0
+            }
+            Token::Period | Token::Number(..) | Token::SingleQuotedString(_) | Token::EOF => 0,
+            _ => {
+                run += 1;
+                1
+            }
+        };
+        if levels.is_empty() {
+            levels.push(0);
+        }
+        if let Some(level) = levels.last_mut() {
+            *level += step;
+        }
+        let is_name = match &token.token {
+            Token::Word(word) => word.keyword == Keyword::NoKeyword || word.quote_style.is_some(),
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::SemiColon => true,
+            _ => false,
+        };
+        if is_name {
+            run = 0;
+        }
+        if run > RUN_MAX || levels.len() > LEVELS_MAX || levels.iter().sum::<usize>() > CHAIN_MAX {
+            return true;
+        }
+    }
+    false
+}
+
 /// Why dialects differ on where the strings and comments of a text end.
 pub(super) fn between_dialects(text: &str) -> Option<&'static str> {
     let dashes = text
@@ -85,6 +143,36 @@ pub(super) fn first_word(text: &str) -> Option<&str> {
 const fn has_dollar_quotes(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Postgres | Dialect::Redshift | Dialect::Snowflake)
 }
+
+/// Words that part a query and nest nothing.
+const FLAT: &[Keyword] = &[
+    Keyword::SELECT,
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::AS,
+    Keyword::ON,
+    Keyword::JOIN,
+    Keyword::LEFT,
+    Keyword::RIGHT,
+    Keyword::INNER,
+    Keyword::OUTER,
+    Keyword::FULL,
+    Keyword::CROSS,
+    Keyword::USING,
+    Keyword::GROUP,
+    Keyword::ORDER,
+    Keyword::BY,
+    Keyword::ASC,
+    Keyword::DESC,
+    Keyword::LIMIT,
+    Keyword::END,
+];
+
+const LEVELS_MAX: usize = 24;
+/// Conditions and sums in one expression, those around it included.
+const CHAIN_MAX: usize = 150;
+/// Words and signs with no name or value between them.
+const RUN_MAX: usize = 40;
 
 /// What ends a line somewhere.
 const LINE_ENDS: [char; 6] = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
