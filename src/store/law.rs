@@ -193,6 +193,7 @@ fn parking(agent: &Arc<Agent>, body: &str, review: ReviewPolicy) -> Parking {
             review,
             summary: String::new(),
             ruleset: String::new(),
+            parts: Vec::new(),
             held_by: vec!["one".to_owned()],
         },
         words: AgentWords::default(),
