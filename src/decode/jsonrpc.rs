@@ -106,7 +106,9 @@ fn add<'a>(message: &'a Json, view: &mut View<'a>) -> Result<(), Unread> {
         return Ok(()); // JSON of another kind, for a server of another kind
     }
     let certain = kinds.len() == 1;
-    let is = |name: &str| methods.iter().any(|method| method.trim().eq_ignore_ascii_case(name));
+    // A method that is no text may be any.
+    let odd = methods.len() != method.values.len();
+    let is = |name: &str| odd || methods.iter().any(|method| method.trim().eq_ignore_ascii_case(name));
     let (calls_tool, gets_prompt) = (is("tools/call"), is("prompts/get"));
     let [name, uri, arguments] = params.members(["name", "uri", "arguments"]);
     let mut call = method.add_to(Call::default(), "method");

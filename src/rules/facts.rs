@@ -244,8 +244,11 @@ fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], exa
             entries.iter().for_each(|(_, inner)| descend(field, inner, rest, exact));
         }
         Json::Map(entries) => {
-            for (key, inner) in entries.iter().filter(|(key, _)| same_folded(key, segment)) {
-                descend(field, inner, rest, exact && **key == **segment);
+            // Servers differ on which of several counts.
+            let named = || entries.iter().filter(|(key, _)| same_folded(key, segment));
+            let once = named().nth(1).is_none();
+            for (key, inner) in named() {
+                descend(field, inner, rest, exact && once && **key == **segment);
             }
         }
         Json::List(items) if &**segment == "*" => {

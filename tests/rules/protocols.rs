@@ -65,3 +65,165 @@ fn the_body_is_read_only_where_a_call_could_match() {
     assert_eq!(asking.need(&request("POST https://mcp.test/other", &[], DELETE)), Need::None);
     assert_eq!(asking.need(&request("POST https://other.test/mcp", &[], DELETE)), Need::None);
 }
+
+#[test]
+fn tools_are_seen_in_every_spelling() {
+    let asking = holding("rpc: { method: tools/call, tool: \"delete_*\" }");
+    for body in [
+        // Escapes.
+        r#"{"jsonrpc":"2.0","id":1,"\u006dethod":"tools\/call","params":{"name":"\u0064elete_issue"}}"#,
+        // Letter case of members and of names.
+        r#"{"jsonrpc":"2.0","id":1,"Method":"tools/call","PARAMS":{"Name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"DELETE_ISSUE"}}"#,
+        // Members twice: the first or the last counts.
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"tools/list","params":{"name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_issue"},"params":{"name":"get"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get","name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"},"Params":{"name":"delete_issue"}}"#,
+        // A notification, a call without a version, a call that looks like an answer.
+        r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"delete_issue"}}"#,
+        r#"{"id":1,"method":"tools/call","params":{"name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"delete_issue"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"method":"tools/call","params":{"name":"delete_issue"}}"#,
+        // In a batch, with blanks around it, with a byte order mark in front.
+        r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"delete_issue"}}]"#,
+        " \r\n\t{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"delete_issue\"}}\n",
+        "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"delete_issue\"}}",
+        // Named in a way that nobody can see.
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["delete_issue",{}]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["delete_issue"]}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"delete_issue"}}"#,
+    ] {
+        for media in ["application/json", "text/plain", "application/x-www-form-urlencoded", ""] {
+            assert_eq!(mcp(&asking, &[("content-type", media)], body), Hold, "{media} {body}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_plain_message_is_held() {
+    let asking = holding("rpc: { method: tools/call }");
+    let deep = format!("{}{{}}{}", "[".repeat(1000), "]".repeat(1000));
+    for body in [
+        "[[{\"method\":\"tools/call\"}]]",
+        "[]",
+        "{\"method\":\"tools/call\"}{\"method\":\"ping\"}",
+        "{\"method\":\"ping\"}\n{\"method\":\"tools/call\"}",
+        "{'method':'tools/call'}",
+        "{method:\"tools/call\"}",
+        "{\"method\":\"tools/call\",}",
+        "// x\n{\"method\":\"tools/call\"}",
+        "{\"method\":\"tools/call\",\"id\":NaN}",
+        "{\"method\\u0000x\":1,\"method\":\"tools/call\"}",
+        "\\{",
+        "{",
+        deep.as_str(),
+    ] {
+        assert_eq!(mcp(&asking, &[], body), Hold, "{body}");
+    }
+    let utf16: Vec<u8> = LIST.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut sent = request("POST https://mcp.test/mcp", &[], "");
+    sent.body = utf16;
+    assert_eq!(asking.ask(&sent).0, Hold, "another charset");
+    let many = format!("[{}]", vec![LIST; 101].join(","));
+    assert_eq!(mcp(&asking, &[], &many), Hold, "more calls than anybody reviews");
+}
+
+#[test]
+fn what_is_of_another_kind_is_left_alone() {
+    let asking = holding("rpc: { method: [\"tools/*\", \"resources/*\"] }");
+    for body in [
+        "",
+        "grant_type=client_credentials&client_id=x",
+        r#"{"client_name":"x","redirect_uris":["http://localhost/"]}"#,
+        r#"{"payment":{"method":"card"}}"#,
+        r#"{"method":null}"#,
+        "7",
+        "null",
+        "plain words",
+        r#"{"jsonrpc":"2.0","id":1,"result":{"roots":[]}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#,
+    ] {
+        assert_eq!(mcp(&asking, &[], body), Pass, "{body}");
+    }
+}
+
+#[test]
+fn a_head_that_names_another_call_is_held() {
+    let asking = holding("rpc: { method: tools/call, tool: \"delete_*\" }");
+    let read = DELETE.replace("delete_", "read_");
+    let with = |headers: &[(&str, &str)], body: &str| mcp(&asking, headers, body);
+    let agreeing = [("mcp-method", "tools/call"), ("mcp-name", "read_issue")];
+    assert_eq!(with(&agreeing, &read), Pass);
+    assert_eq!(with(&[("Mcp-Name", "=?base64?cmVhZF9pc3N1ZQ==?=")], &read), Pass, "as Base64");
+    assert_eq!(with(&[("Mcp-Param-Id", "7")], &read), Pass);
+    for other in [
+        &[("mcp-method", "tools/list")][..],
+        &[("mcp-method", "tools/call"), ("mcp-method", "tools/list")],
+        &[("mcp-method", "TOOLS/CALL")],
+        &[("mcp-name", "delete_issue")],
+        &[("mcp-name", "=?base64?ZGVsZXRlX2lzc3Vl?=")],
+        &[("mcp-name", "=?base64?!?=")],
+        &[("mcp-param-id", "8")],
+    ] {
+        assert_eq!(with(other, &read), Hold, "{other:?}");
+    }
+    assert_eq!(
+        with(&[("mcp-method", "tools/call")], &format!("[{read}]")),
+        Hold,
+        "a list has no single name"
+    );
+    assert_eq!(with(&[("mcp-method", "tools/call")], ""), Hold);
+    assert_eq!(with(&[("mcp-method", "tools/call")], "{}"), Hold);
+    assert_eq!(with(&[("mcp-method", "ping")], DELETE), Hold);
+    let reading = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
+    assert_eq!(with(&[("mcp-method", "resources/read"), ("mcp-name", "file:///a")], reading), Pass);
+}
+
+#[test]
+fn arguments_are_seen_in_every_reading() {
+    let asking = holding("rpc: { tool: pay, arguments: { /amount: { gt: 100 } } }");
+    let pay = |arguments: &str| {
+        let body = format!(r#"{{"method":"tools/call","params":{{"name":"pay","arguments":{arguments}}}}}"#);
+        mcp(&asking, &[], &body)
+    };
+    assert_eq!(pay(r#"{"amount":101}"#), Hold);
+    assert_eq!(pay(r#"{"amount":"101"}"#), Hold);
+    assert_eq!(pay(r#"{"amount":99,"amount":101}"#), Hold);
+    assert_eq!(pay(r#"{"amount":101,"amount":99}"#), Hold);
+    assert_eq!(pay(r#"{"Amount":101}"#), Hold);
+    assert_eq!(pay(r#"{"amount":1.01e2}"#), Hold);
+    assert_eq!(pay(r#"{"amount":"much"}"#), Hold, "what cannot be compared");
+    assert_eq!(pay(r#"{"amount":[1,101]}"#), Hold);
+    assert_eq!(pay(r#""{\"amount\":101}""#), Hold, "arguments as a text: some servers read it as JSON");
+    assert_eq!(pay(r#"{"amount":99}"#), Pass);
+    assert_eq!(pay("{}"), Pass);
+}
+
+#[test]
+fn a_doubtful_call_never_passes_by_a_rule() {
+    let asking = passing("rpc: { method: tools/call, tool: \"get_*\", arguments: { /team: web } }");
+    let get = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_x","arguments":{"team":"web"}}}"#;
+    assert_eq!(mcp(&asking, &[], get), Pass);
+    for (from, to) in [
+        ("\"method\"", "\"Method\""),
+        ("tools/call", "TOOLS/call"),
+        ("get_x", "GET_x"),
+        ("\"name\":\"get_x\"", "\"name\":\"get_x\",\"name\":\"get_y\""),
+        ("\"team\":\"web\"", "\"Team\":\"web\""),
+        ("\"team\":\"web\"", "\"team\":\"web\",\"team\":\"web\""),
+        ("\"arguments\":{\"team\":\"web\"}", "\"arguments\":{\"team\":\"web\"},\"arguments\":{}"),
+        ("{\"team\":\"web\"}", "\"{\\\"team\\\":\\\"web\\\"}\""),
+        ("{\"jsonrpc\"", "[{\"jsonrpc\""),
+    ] {
+        let mut body = get.replacen(from, to, 1);
+        if body.starts_with('[') {
+            body.push_str(",{\"method\":\"tools/list\"}]");
+        }
+        assert_ne!(body, get);
+        assert_eq!(mcp(&asking, &[], &body), Verdict::Deny, "{body}");
+    }
+}
