@@ -31,7 +31,7 @@ pub struct Card {
     pub tags: Vec<String>,
     /// What made the rule match: field and value.
     pub matched: Vec<(String, String)>,
-    /// Method, URL, fields and body, line by line.
+    /// Of a batch its parts; then method, URL, fields and body, line by line.
     pub request: String,
     /// Whether `request` is all there is: the body is text, still kept, and not encoded.
     pub whole: bool,
@@ -142,7 +142,15 @@ fn owners(hold: &Hold, name: &impl Fn(&Person) -> String) -> String {
 /// The request as text, and whether that is all of it.
 fn request(hold: &Hold) -> (String, bool) {
     let request = &hold.request;
-    let mut text = format!("{} {}\n", shown(&request.method), shown(&request.url));
+    let mut text = String::new();
+    for (nth, part) in hold.grounds.parts.iter().enumerate() {
+        let (verdict, method, target) = (part.verdict.as_str(), shown(&part.method), shown(&part.target));
+        let _ = writeln!(text, "{}. {verdict}: {method} {target} ({})", nth + 1, shown(&part.rule));
+    }
+    if !text.is_empty() {
+        text = format!("A batch of {}:\n{text}\n", hold.grounds.parts.len());
+    }
+    let _ = writeln!(text, "{} {}", shown(&request.method), shown(&request.url));
     for field in &request.headers {
         let _ = writeln!(text, "{}: {}", shown(&field.name), shown(&field.value));
     }

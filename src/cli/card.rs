@@ -50,6 +50,8 @@ pub(super) struct Detail {
     #[serde(default)]
     matched: Vec<Matched>,
     #[serde(default)]
+    parts: Vec<Part>,
+    #[serde(default)]
     words: Words,
     #[serde(default)]
     votes: Vec<Vote>,
@@ -76,6 +78,15 @@ struct Field {
 struct Body {
     encoding: String,
     content: String,
+}
+
+/// One request of a batch.
+#[derive(Debug, Deserialize)]
+struct Part {
+    verdict: String,
+    method: String,
+    target: String,
+    rule: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -154,6 +165,10 @@ impl Detail {
         line("hold", &format!("{}, {}{}", s.id, s.state, if s.solo { ", SOLO MODE" } else { "" }));
         line("agent", &format!("{} from {}, owners: {}", one_line(&s.agent), self.source, people(&s.owners)));
         line("stopped by", &format!("{} ({} risk): {}", one_line(&s.rule), s.risk, one_line(&s.why)));
+        for Part { verdict, method, target, rule } in &self.parts {
+            let told = [verdict, method, target, rule].map(|text| one_line(text));
+            line("part", &told.join(" "));
+        }
         for matched in &self.matched {
             line("matched", &format!("{} = {}", one_line(&matched.field), one_line(&matched.value)));
         }

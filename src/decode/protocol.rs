@@ -5,6 +5,7 @@
 
 use super::{Body, Json, git};
 use crate::request::Head;
+use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
@@ -153,6 +154,12 @@ impl<'a> Call<'a> {
         self.said.iter().find(|(name, _)| *name == field).map(|(_, said)| said)
     }
 
+    /// What it says, for people: a document that another one stands in is left out.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, &Said<'a>)> {
+        let inner = self.said("arguments").is_some();
+        self.iter().filter(move |(name, _)| !(inner && *name == "params"))
+    }
+
     /// All that it says.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Said<'a>)> {
         self.said.iter().map(|(name, said)| (*name, said))
@@ -175,10 +182,34 @@ impl fmt::Display for Said<'_> {
 /// `method tools/call, tool delete_issue, arguments {"id":7}`
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (nth, (name, said)) in self.said.iter().enumerate() {
+        for (nth, (name, said)) in self.told().enumerate() {
             write!(f, "{}{name} {said}", if nth == 0 { "" } else { ", " })?;
         }
         Ok(())
+    }
+}
+
+/// A map of its fields: a text or a list of them, a JSON value, or null for what cannot be seen.
+impl Serialize for Call<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.told())
+    }
+}
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Names { names, .. } => one_or_all(names, serializer),
+            Self::Document { roots, .. } => one_or_all(roots, serializer),
+            Self::Hidden => serializer.serialize_unit(),
+        }
+    }
+}
+
+fn one_or_all<T: Serialize, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    match values {
+        [one] => one.serialize(serializer),
+        several => several.serialize(serializer),
     }
 }
 

@@ -8,6 +8,7 @@ mod api;
 mod assets;
 mod body;
 mod card;
+mod decoded;
 mod guard;
 mod login;
 mod moment;

@@ -5,12 +5,12 @@ use super::{Which, out, shelf};
 use crate::agent::{Agent, LOCAL_AGENT};
 use crate::authority::Scheme;
 use crate::config::Config;
-use crate::decode;
+use crate::decode::{self, protocol};
 use crate::proxy::fields;
 use crate::request::{Caller, Head};
 use crate::rules::sample::{Canonical, Sample, SampleError};
 use crate::rules::{FailedMatcher, NearMiss, Need, Rates, RuleSet};
-use crate::ruling::{MatchedField, ReviewPolicy, Risk, Verdict};
+use crate::ruling::{BatchPart, MatchedField, ReviewPolicy, Risk, Verdict};
 use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -167,6 +167,12 @@ struct Explained {
     url: String,
     matched: Vec<MatchedField>,
     near: Vec<NearMiss>,
+    /// What the request says in the protocols that it is in, or that the rule asks about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decoded: Vec<Decoded>,
+    /// Of a batch: its parts, each with its own ruling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<BatchPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     review: Option<ReviewPolicy>,
     /// The adjustment that loosened or tightened the rule.
@@ -184,6 +190,40 @@ struct Explained {
 struct WouldHave {
     verdict: Verdict,
     rule: String,
+}
+
+/// A request as one protocol sees it.
+#[derive(Debug, Serialize)]
+struct Decoded {
+    /// `rpc`, `graphql`, …: the key in rule files.
+    protocol: &'static str,
+    /// Each a map of its fields.
+    calls: Vec<serde_json::Value>,
+    /// The same, in words.
+    #[serde(skip)]
+    lines: Vec<String>,
+    /// Why there are no calls to see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<String>,
+}
+
+impl Decoded {
+    /// All that is worth telling; `fields` are those that were asked about.
+    fn of<'f>(request: &protocol::Request<'_>, fields: impl Iterator<Item = &'f str>) -> Vec<Self> {
+        let named: Vec<&str> = fields.filter_map(|field| field.split('.').next()).collect();
+        let told = protocol::views(request, &named).into_iter().map(|(protocol, view)| match view {
+            Ok(view) => {
+                let calls = view.calls.iter().map(|call| serde_json::to_value(call).unwrap_or_default());
+                let lines = view.calls.iter().map(ToString::to_string).collect();
+                Self { protocol, calls: calls.collect(), lines, unread: None }
+            }
+            Err(why) => {
+                let why = why.to_string();
+                Self { protocol, calls: Vec::new(), lines: vec![why.clone()], unread: Some(why) }
+            }
+        });
+        told.collect()
+    }
 }
 
 impl Desk<'_> {
@@ -236,14 +276,17 @@ impl Desk<'_> {
         let caller = Caller { agent: &self.agent, source: self.source };
         let now = self.at.unwrap_or_else(Timestamp::now);
         // What nearly matched is told with the body even where the proxy would not have read it.
-        let decoded = self.decode(request);
-        let near = self.set.explain(&head, &caller, &decoded, now, &self.rates);
-        let body = match self.set.need(&head, &caller) {
-            Need::None => decode::Body::NotRead,
-            Need::Body => decoded,
+        let body = self.decode(request);
+        let near = self.set.explain(&head, &caller, &body, now, &self.rates);
+        let known = match self.set.need(&head, &caller) {
+            Need::None => &decode::Body::NotRead,
+            Need::Body => &body,
         };
-        let ruling = self.set.evaluate(&head, &caller, &body, now, &self.rates);
-        let mut grounds = self.set.grounds(&ruling, &head, &caller, &body);
+        let ruling = self.set.evaluate(&head, &caller, known, now, &self.rates);
+        let mut grounds = self.set.grounds(&ruling, &head, &caller, known);
+        let asked = grounds.matched.iter().map(|matched| matched.field.as_str());
+        let missed = near.iter().flat_map(|miss| &miss.failed).map(|failed| failed.field.as_str());
+        let decoded = Decoded::of(&protocol::Request { head: &head, body: &body }, asked.chain(missed));
         grounds.review.approvals = grounds.review.approvals.max(1);
         Explained {
             verdict: ruling.verdict.as_str(),
@@ -255,6 +298,8 @@ impl Desk<'_> {
             url: head.url(),
             matched: grounds.matched,
             near,
+            decoded,
+            parts: grounds.parts,
             review: (ruling.verdict == Verdict::Hold).then_some(grounds.review),
             adjusted: ruling.adjustment.map(|a| format!("{}:{}: {}", a.file, a.line, a.why)),
             would_have: ruling
@@ -313,6 +358,17 @@ impl Explained {
         for (nth, MatchedField { field, value }) in self.matched.iter().enumerate() {
             line(if nth == 0 { "matched" } else { "" }, &format!("{field}: {value}"));
         }
+        let calls = self.decoded.iter().flat_map(|decoded| {
+            decoded.lines.iter().map(|line| format!("{}: {}", decoded.protocol, cut(line, CALL_CHARS_MAX)))
+        });
+        for (nth, call) in calls.take(CALLS_SHOWN).enumerate() {
+            line(if nth == 0 { "decoded" } else { "" }, &call);
+        }
+        for (nth, part) in self.parts.iter().enumerate() {
+            let BatchPart { method, target, verdict, rule } = part;
+            let told = format!("{} {method} {target} ({rule})", verdict.as_str());
+            line(if nth == 0 { "parts" } else { "" }, &told);
+        }
         for (nth, miss) in self.near.iter().take(NEAR_SHOWN).enumerate() {
             line(if nth == 0 { "near" } else { "" }, &near(miss));
         }
@@ -344,7 +400,7 @@ fn near(miss: &NearMiss) -> String {
         .failed
         .iter()
         .map(|FailedMatcher { field, expected, seen }| {
-            let expected = cut(expected);
+            let expected = cut(expected, EXPECTED_CHARS_MAX);
             match seen {
                 _ if field == "unless" => format!("exempt by {expected}"),
                 Some(seen) => format!("{field} is `{seen}`, asked for {expected}"),
@@ -355,14 +411,16 @@ fn near(miss: &NearMiss) -> String {
     format!("{} ({}): {}", miss.rule, miss.verdict.as_str(), failed.join("; "))
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(EXPECTED_CHARS_MAX) {
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
 }
 
 const NEAR_SHOWN: usize = 5;
+const CALLS_SHOWN: usize = 20;
+const CALL_CHARS_MAX: usize = 300;
 const EXPECTED_CHARS_MAX: usize = 100;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::review::Face;
 use crate::review::card::Approvals;
 use crate::review::problem::Problem;
 use crate::review::session::Caller;
-use crate::ruling::Risk;
+use crate::ruling::{BatchPart, Risk};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -75,6 +75,9 @@ pub(super) struct Detail {
     request: Request,
     /// What the rule matched
     matched: Vec<Matched>,
+    /// Of a batch: its parts
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part>,
     review: Review,
     /// SHA-256 over the rule set in force when it was parked
     ruleset: String,
@@ -122,6 +125,24 @@ struct Body {
     /// `utf-8` or `base64`
     encoding: &'static str,
     content: String,
+}
+
+/// One request of a batch, and what it would be ruled if it came alone.
+#[derive(Debug, Serialize, ToSchema)]
+struct Part {
+    method: String,
+    /// Path and query
+    target: String,
+    /// `pass`, `hold` or `deny`
+    verdict: &'static str,
+    rule: String,
+}
+
+impl Part {
+    fn of(part: &BatchPart) -> Self {
+        let BatchPart { method, target, verdict, rule } = part.clone();
+        Self { method, target, verdict: verdict.as_str(), rule }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -267,6 +288,7 @@ impl Detail {
             source: hold.source.clone(),
             request: Request::of(hold),
             matched: matched.map(|m| Matched { field: m.field.clone(), value: m.value.clone() }).collect(),
+            parts: hold.grounds.parts.iter().map(Part::of).collect(),
             review: Review {
                 approvals: review.approvals,
                 from: review.from.clone(),

@@ -163,8 +163,8 @@ pub(super) async fn show(
     let hold = face.context.desk.hold(&id).await?.ok_or_else(Trouble::no_such_hold)?;
     let status = notice.as_ref().map_or(StatusCode::OK, |notice| notice.status);
     // A large body takes milliseconds to lay out, which the data plane's threads do not have.
-    let (request, matched) = (hold.request.clone(), hold.grounds.matched.clone());
-    let request = aside(move || RequestView::of(&request, &matched)).await?;
+    let (request, grounds) = (hold.request.clone(), hold.grounds.clone());
+    let request = aside(move || RequestView::of(&request, &grounds)).await?;
     let page = Detail::gather(face, visitor, &hold, request, notice).await?;
     aside(move || render(status, &page)).await
 }

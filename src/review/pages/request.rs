@@ -2,8 +2,9 @@
 
 use crate::hold::ParkedRequest;
 use crate::review::body::BodyView;
+use crate::review::decoded::DecodedView;
 use crate::review::shown::Shown;
-use crate::ruling::MatchedField;
+use crate::ruling::{BatchPart, Grounds, MatchedField};
 
 /// Everything that would leave.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub(in crate::review) struct RequestView {
     pub(super) version: Shown,
     pub(super) headers: Vec<Field>,
     pub(super) body: BodyView,
+    /// What the protocols in it call.
+    pub(super) decoded: Vec<DecodedView>,
+    /// Of a batch: its parts.
+    pub(super) parts: Vec<PartView>,
     pub(super) body_bytes: String,
     pub(super) body_sha256: String,
 }
@@ -39,8 +44,29 @@ pub(in crate::review) struct Field {
     pub(super) redacted: bool,
 }
 
+/// One request of a batch.
+#[derive(Debug)]
+pub(in crate::review) struct PartView {
+    pub(super) verdict: &'static str,
+    pub(super) method: Shown,
+    pub(super) target: Shown,
+    pub(super) rule: Shown,
+}
+
+impl PartView {
+    fn of(part: &BatchPart) -> Self {
+        Self {
+            verdict: part.verdict.as_str(),
+            method: Shown::of(&part.method),
+            target: Shown::of(&part.target),
+            rule: Shown::of(&part.rule),
+        }
+    }
+}
+
 impl RequestView {
-    pub(super) fn of(request: &ParkedRequest, matched: &[MatchedField]) -> Self {
+    pub(super) fn of(request: &ParkedRequest, grounds: &Grounds) -> Self {
+        let matched: &[MatchedField] = &grounds.matched;
         let is = |field: &str| matched.iter().any(|m| m.field == field);
         let (scheme, rest) = request.url.split_once("://").unwrap_or(("", &request.url));
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -70,6 +96,8 @@ impl RequestView {
             version: Shown::of(&request.http_version),
             headers: headers.collect(),
             body: BodyView::of(request, matched),
+            decoded: DecodedView::of(request, matched),
+            parts: grounds.parts.iter().map(PartView::of).collect(),
             body_bytes: bytes(request.body_bytes),
             body_sha256: request.body_sha256.clone(),
         }
