@@ -153,8 +153,7 @@ impl GitPush {
     pub fn read(repository: impl Into<String>, bytes: &[u8]) -> Result<Self, GitError> {
         let mut push = Self { repository: repository.into(), ..Self::default() };
         let mut lines = Lines::new(bytes);
-        loop {
-            let Line::Data(data) = lines.next()? else { break };
+        while let Line::Data(data) = lines.next()? {
             if data.starts_with(b"shallow ") {
                 continue;
             }

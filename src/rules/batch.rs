@@ -17,14 +17,10 @@ impl RuleSet {
         around: Matched<'r>,
         parts: Result<Vec<Part>, Unread>,
     ) -> Ruling<'r> {
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(_) => {
-                let verdict = Verdict::Hold;
-                let held = Outcome { verdict, basis: Basis::UnreadableBatch, adjustment: None };
-                let enforced = around.enforced.map_or(held, |around| around.stricter(held));
-                return self.ruling(enforced, around.would_have.map_or(held, |around| around.stricter(held)));
-            }
+        let Ok(parts) = parts else {
+            let held = Outcome { verdict: Verdict::Hold, basis: Basis::UnreadableBatch, adjustment: None };
+            let enforced = around.enforced.map_or(held, |around| around.stricter(held));
+            return self.ruling(enforced, around.would_have.map_or(held, |around| around.stricter(held)));
         };
         let mut whole = around;
         let (mut rulings, mut decided_by) = (Vec::with_capacity(parts.len()), None);

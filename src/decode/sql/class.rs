@@ -454,10 +454,8 @@ impl Visitor for Look {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Function(Function { name, .. }) => {
-                if !pure::is_table_function(name, self.dialect) {
-                    self.function(name);
-                }
+            Expr::Function(Function { name, .. }) if !pure::is_table_function(name, self.dialect) => {
+                self.function(name);
             }
             Expr::BinaryOp { op: BinaryOperator::Assignment, .. } => self.is(&[Class::Write]),
             Expr::BinaryOp {
