@@ -254,3 +254,68 @@ proptest::proptest! {
         }
     }
 }
+
+/// Texts on which a parser that tries and steps back could take for ever, or all of the stack: they end, on half of
+/// the stack that threads of the runtime have.
+#[test]
+fn no_text_takes_all_time_or_stack() {
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(deep_texts);
+    thread.unwrap().join().unwrap();
+}
+
+fn deep_texts() {
+    let nested = |open: &str, inner: &str, close: &str, depth: usize| {
+        format!("SELECT {}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let texts: Vec<String> = [12, 20, 30, 45, 60, 2000]
+        .into_iter()
+        .flat_map(|depth| {
+            [
+                nested("(", "1", ")", depth),
+                nested("(SELECT ", "1", ")", depth),
+                nested("f(", "1", ")", depth),
+                nested("CASE WHEN ", "1", " THEN 1 END", depth),
+                nested("CASE ", "", "", depth),
+                nested("NOT ", "1", "", depth),
+                nested("- ", "1", "", depth),
+                nested("[", "1", "]", depth),
+                nested("a(", "", "", depth),
+                nested("{", "", "}", depth),
+                nested("ARRAY<STRUCT<", "a", ">>", depth),
+                nested("INTERVAL ", "1", "", depth),
+                format!("SELECT * FROM {}t{}", "(".repeat(depth), ")".repeat(depth)),
+                format!("SELECT * FROM {}", "(".repeat(depth)),
+                format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(depth), ") x".repeat(depth)),
+                format!("{}SELECT 1{}", "(".repeat(depth), ")".repeat(depth)),
+                format!("{}SELECT 1{}", "WITH a AS (".repeat(depth), ") SELECT 1".repeat(depth)),
+                format!("SELECT 1{}", " UNION (SELECT 1".repeat(depth)),
+                format!("SELECT 1 WHERE a IN {}1{}", "((".repeat(depth), "))".repeat(depth)),
+                format!("CREATE TABLE t (a {}INT{})", "ARRAY<".repeat(depth), ">".repeat(depth)),
+                format!("{}SELECT 1", "EXPLAIN ".repeat(depth)),
+                format!("SELECT 1{}", " + 1".repeat(depth)),
+                format!("SELECT 1{}", " UNION SELECT 1".repeat(depth)),
+                format!("SELECT 1 WHERE a{}", " AND a = 1".repeat(depth)),
+                format!("SELECT a{}", "::int".repeat(depth)),
+                format!("SELECT a{}", "[1]".repeat(depth)),
+                format!("SELECT a{}", ".b".repeat(depth)),
+                format!("SELECT a{}", ":b".repeat(depth)),
+                format!("SELECT a{}", " COLLATE b".repeat(depth)),
+                format!("SELECT a{}", " AT TIME ZONE 'x'".repeat(depth)),
+                format!("SELECT a{}", " IS NULL".repeat(depth)),
+                format!("SELECT * FROM t{}", " JOIN t ON a = b".repeat(depth)),
+                format!("SELECT * FROM t{}", " PIVOT (sum(a) FOR b IN ('c'))".repeat(depth)),
+                format!("SELECT 1{}", " |> WHERE a".repeat(depth)),
+                format!("{}SELECT 1", "PREPARE a AS ".repeat(depth)),
+                format!("{}SELECT 1", "BEGIN ".repeat(depth)),
+                format!("{} SELECT 1", "IF a THEN ".repeat(depth)),
+                format!("SELECT a{}", " LIKE a".repeat(depth)),
+                format!("SELECT {}", "x -> ".repeat(depth)),
+            ]
+        })
+        .collect();
+    for text in texts {
+        for dialect in [BigQuery, Snowflake, Databricks, Trino, Postgres, MySql, Redshift, ClickHouse] {
+            let _ = statements(&text, dialect);
+        }
+    }
+}
