@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn user(change: Value) -> User {
+    fn user(change: &Value) -> User {
         let mut user = json!({
             "id": "U1", "team_id": "T1", "name": "ann", "deleted": false, "is_bot": false,
             "is_restricted": false, "is_ultra_restricted": false, "profile": { "real_name": "Ann" },
@@ -150,7 +150,7 @@ mod tests {
             (json!({ "is_bot": null }), Err(Outsider::Unclear)),
             (json!({ "is_restricted": null }), Err(Outsider::Unclear)),
         ] {
-            assert_eq!(home.accept(&user(change.clone())), expected, "{change}");
+            assert_eq!(home.accept(&user(&change)), expected, "{change}");
         }
     }
 
@@ -158,11 +158,11 @@ mod tests {
     fn an_organisation_is_known_by_its_own_id() {
         let home = Home("E1".to_owned());
         let of = |enterprise: &str| {
-            user(json!({ "team_id": "T9", "enterprise_user": { "enterprise_id": enterprise } }))
+            user(&json!({ "team_id": "T9", "enterprise_user": { "enterprise_id": enterprise } }))
         };
         assert_eq!(home.accept(&of("E1")), Ok(()));
         assert_eq!(home.accept(&of("E2")), Err(Outsider::ForeignWorkspace));
-        assert_eq!(home.accept(&user(json!({ "team_id": "E1" }))), Err(Outsider::ForeignWorkspace));
+        assert_eq!(home.accept(&user(&json!({ "team_id": "E1" }))), Err(Outsider::ForeignWorkspace));
         let clicker = |team: Option<&str>, enterprise: Option<&str>| Clicker {
             id: "U1".to_owned(),
             team: team.map(str::to_owned),
