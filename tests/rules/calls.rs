@@ -18,7 +18,7 @@ fn passing(when: &str) -> Asking {
 
 #[track_caller]
 fn line(asking: &Asking, line: &str) -> Verdict {
-    let (method, target) = line.split_once(' ').unwrap();
+    let (method, target) = line.split_once(' ').expect("a method and a target");
     asking.ask(&request(&format!("{method} https://h.test{target}"), &[], "")).0
 }
 
@@ -26,7 +26,7 @@ fn push(commands: &[&str]) -> Vec<u8> {
     let (old, new, none) = ("ab".repeat(20), "cd".repeat(20), "0".repeat(40));
     let mut bytes = Vec::new();
     for command in commands {
-        let (change, name) = command.split_once(' ').unwrap();
+        let (change, name) = command.split_once(' ').expect("a change and a name");
         let (old, new) = match change {
             "create" => (&none, &new),
             "update" => (&old, &new),
