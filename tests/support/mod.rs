@@ -9,6 +9,8 @@
     unreachable_pub,
     unused_imports,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
     reason = "each test binary and bench uses its own part of this module; a wrong index is a failed test"
 )]
 
