@@ -1,7 +1,6 @@
 //! Signing in at an identity provider, through the real binary: a fake provider that can lie, and a real one.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
