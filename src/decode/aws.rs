@@ -50,7 +50,7 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     {
         services.push(other.to_owned());
     }
-    let named = named(request)?;
+    let (named, complete) = named(request)?;
     for service_name in services {
         let base = |service: &str| {
             let call = Call::default().with("service", service.to_owned());
@@ -77,7 +77,7 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
             continue;
         }
         let mapped = rest::actions(&service_name, head);
-        if named.is_empty() && mapped.is_empty() {
+        if (named.is_empty() && mapped.is_empty()) || !complete {
             view.calls.push(base(&service_name).with_hidden("action"));
         }
         view.calls.extend(mapped.into_iter().map(|action| base(&service_name).with("action", action)));
@@ -85,8 +85,8 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     Ok(view)
 }
 
-/// The actions that the request names, by each of its ways, each once.
-fn named(request: &Request<'_>) -> Result<Vec<String>, Unread> {
+/// The actions that the request names, by each of its ways, each once; and whether those are all.
+fn named(request: &Request<'_>) -> Result<(Vec<String>, bool), Unread> {
     let head = request.head;
     let mut actions: Vec<String> = Vec::new();
     let mut add = |action: &str| {
@@ -114,14 +114,12 @@ fn named(request: &Request<'_>) -> Result<Vec<String>, Unread> {
             add(&component(value));
         }
     }
-    match request.body {
-        Body::Decoded(Decoded { form: Some(form), .. }) => {
-            form.iter().filter(|(name, _)| same_folded(name, "Action")).for_each(|(_, value)| add(value));
-        }
-        Body::Unreadable(why) if actions.is_empty() => return Err(why.clone().into()),
-        _ => {}
+    if let Body::Decoded(Decoded { form: Some(form), .. }) = request.body {
+        form.iter().filter(|(name, _)| same_folded(name, "Action")).for_each(|(_, value)| add(value));
     }
-    Ok(actions)
+    // What is too long to read is no form of a request that names its action in it.
+    let complete = !actions.is_empty() || !matches!(request.body, Body::Unreadable(_));
+    Ok((actions, complete))
 }
 
 /// The service in the scope of a signature (version 4), by header or by parameter.

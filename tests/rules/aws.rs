@@ -63,6 +63,8 @@ fn s3_is_told_by_method_parameters_and_fields() {
         assert_eq!(ask(&public, &format!("GET {base}/k?acl"), &[], ""), Pass);
         assert_eq!(ask(&public, &format!("PUT {base}/acl"), &[], "x"), Pass, "a key is no parameter");
     }
+    let line = "PUT https://data.s3.amazonaws.com/k";
+    assert_eq!(ask(&public, line, &[("x-amz-acl", "public-read")], "x"), Hold, "a field says so, too");
     assert_eq!(ask(&public, "PUT https://other.s3.amazonaws.com/?acl", &[], ""), Pass);
     let reads = passing("service: s3, action: [GetObject, HeadObject, \"List*\"], bucket: \"acme-*\"");
     assert_eq!(ask(&reads, "GET https://acme-logs.s3.eu-west-1.amazonaws.com/2026/11", &[], ""), Pass);

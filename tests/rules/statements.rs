@@ -204,6 +204,12 @@ fn clickhouse_joins_parameter_and_body() {
     assert_eq!(other(&asking, &format!("POST {url}/?query=SELECT+1&query=DROP+TABLE+t"), &[], ""), Hold);
     assert_eq!(other(&asking, &format!("GET {url}/?query=SELECT+1"), &[], ""), Pass);
     assert_eq!(other(&asking, &format!("GET {url}/ping"), &[], ""), Pass);
+    // Servers of one's own.
+    assert_eq!(other(&asking, "POST http://ch.acme.test:8123/", &[], "DROP TABLE t"), Hold);
+    assert_eq!(
+        other(&asking, "POST https://ch.acme.test/", &[("x-clickhouse-user", "jo")], "DROP TABLE t"),
+        Hold
+    );
 }
 
 #[test]
@@ -213,4 +219,11 @@ fn the_body_is_read_only_where_sql_could_be() {
     assert_eq!(need("POST https://a.snowflakecomputing.com/api/v2/statements"), Need::Body);
     assert_eq!(need("POST https://a.snowflakecomputing.com/api/v2/databases"), Need::None);
     assert_eq!(need("POST https://api.test/api/v2/statements"), Need::None);
+    assert_eq!(
+        need("GET https://bigquery.googleapis.com/bigquery/v2/projects/p/jobs"),
+        Need::None,
+        "a list of them"
+    );
+    assert_eq!(need("POST https://rds-data.eu-west-1.amazonaws.com/BeginTransaction"), Need::None);
+    assert_eq!(need("PUT https://b.s3.amazonaws.com/ExecuteStatement"), Need::None, "an object of this name");
 }

@@ -41,6 +41,12 @@ pub(super) fn call(head: &Head<'_>, service: &Service) -> Option<S3Call> {
     if copies && actions.contains(&"UploadPart") {
         actions.push("UploadPartCopy");
     }
+    // Who may read it is said in fields as well.
+    let grants =
+        head.headers.keys().any(|name| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-"));
+    if grants && matches!(method, "PUT" | "POST") {
+        actions.push(if level == Object { "PutObjectAcl" } else { "PutBucketAcl" });
+    }
     let some = |text: String| (!text.is_empty()).then_some(text);
     (!actions.is_empty()).then(|| S3Call { actions, bucket: some(bucket), key: some(key) })
 }

@@ -5,6 +5,7 @@ use crate::decode::form::{component, split};
 use crate::decode::protocol::{Request, Unread};
 use crate::decode::{Body, Decoded, Json, same_folded};
 use crate::request::Head;
+use http::Method;
 use std::borrow::Cow;
 
 /// A service that takes SQL in requests like this one.
@@ -23,8 +24,8 @@ pub(super) struct Carrier {
 /// What besides the host tells it.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// The path ends in this, whatever its case, slashes at the end apart.
-    PathEnd(&'static str),
+    /// The path ends in one of these, whatever its case, slashes at the end apart.
+    PathEnd(&'static [&'static str]),
     /// `X-Amz-Target`, or the path of CBOR, ends in one of these operations.
     Operation(&'static [&'static str]),
     /// Everything that goes there.
@@ -52,12 +53,15 @@ pub(super) enum Carried<'a> {
 impl Carrier {
     pub(super) fn of(head: &Head<'_>) -> Option<Self> {
         let host = head.authority.host.as_str();
-        CARRIERS
-            .iter()
-            .find(|carrier| {
-                carrier.hosts.iter().any(|known| is_host(known, host)) && carrier.place.fits(head)
-            })
-            .copied()
+        let knows = |carrier: &&Self| match carrier.kind {
+            Kind::Json | Kind::BigQueryJob => {
+                !reads(head)
+                    && carrier.hosts.iter().any(|known| is_host(known, host))
+                    && carrier.place.fits(head)
+            }
+            Kind::ClickHouse => carrier.hosts.iter().any(|known| is_host(known, host)) || is_clickhouse(head),
+        };
+        CARRIERS.iter().find(knows).copied()
     }
 
     /// All texts, by every reading of the body.
@@ -96,16 +100,21 @@ impl Place {
         let mut paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
         match self {
             Self::Anything => true,
-            Self::PathEnd(end) => paths.any(|path| {
+            Self::PathEnd(ends) => paths.any(|path| {
                 let path = path.trim_end_matches('/');
-                let tail = path.len().checked_sub(end.len()).and_then(|at| path.get(at..));
-                tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+                let tail = |end: &str| path.len().checked_sub(end.len()).and_then(|at| path.get(at..));
+                ends.iter().any(|end| tail(end).is_some_and(|tail| tail.eq_ignore_ascii_case(end)))
             }),
             Self::Operation(operations) => {
                 let targets =
                     head.headers.get_all("x-amz-target").iter().filter_map(|value| value.to_str().ok());
                 let targets = targets.filter_map(|target| target.rsplit('.').next());
-                let by_path = paths.filter_map(|path| path.trim_end_matches('/').rsplit('/').next());
+                // `/service/…/operation/NAME`; elsewhere, a name may be that of an object.
+                let by_path = paths.filter_map(|path| {
+                    let mut segments = path.trim_end_matches('/').rsplit('/');
+                    let name = segments.next()?;
+                    segments.next()?.eq_ignore_ascii_case("operation").then_some(name)
+                });
                 let mut named = targets.chain(by_path);
                 named.any(|name| {
                     operations.iter().any(|operation| operation.eq_ignore_ascii_case(name.trim()))
@@ -113,6 +122,19 @@ impl Place {
             }
         }
     }
+}
+
+/// A list of jobs is asked for where a job is sent to; nothing else in the head says otherwise.
+fn reads(head: &Head<'_>) -> bool {
+    let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
+    matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS)
+        && !overrides.iter().any(|name| head.headers.contains_key(*name))
+}
+
+/// A server of one's own, by the port that it has from the start, or by fields that only it knows.
+fn is_clickhouse(head: &Head<'_>) -> bool {
+    head.authority.port == CLICKHOUSE_PORT
+        || head.headers.keys().any(|name| name.as_str().starts_with("x-clickhouse-"))
 }
 
 /// `*` stands for one label or a part of one; in front, with a dot behind, for one or more.
@@ -222,7 +244,7 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
     let texts: Vec<Carried<'a>> = joined.filter(|text| !text.trim().is_empty()).map(Carried::Text).collect();
     if texts.is_empty() {
         // `/ping`, `/replicas_status`, and the page at the root.
-        return if matches!(*request.head.method, http::Method::GET | http::Method::HEAD) {
+        return if matches!(*request.head.method, Method::GET | Method::HEAD) {
             Ok(vec![Carried::Does(Class::Read, "nothing: it carries no statement")])
         } else {
             Err("no statement is found in it".into())
@@ -234,6 +256,8 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
 fn is_insert(query: &str) -> bool {
     super::doubt::first_word(query).is_some_and(|word| word.eq_ignore_ascii_case("insert"))
 }
+
+const CLICKHOUSE_PORT: u16 = 8123;
 
 const GOOGLE: &[&str] = &[
     "bigquery.googleapis.com",
@@ -251,7 +275,7 @@ const CARRIERS: &[Carrier] = &[
         service: "bigquery",
         dialects: &[Dialect::BigQuery],
         hosts: GOOGLE,
-        place: Place::PathEnd("/queries"),
+        place: Place::PathEnd(&["/queries"]),
         fields: &[&["query"]],
         kind: Kind::Json,
     },
@@ -259,7 +283,7 @@ const CARRIERS: &[Carrier] = &[
         service: "bigquery",
         dialects: &[Dialect::BigQuery],
         hosts: GOOGLE,
-        place: Place::PathEnd("/jobs"),
+        place: Place::PathEnd(&["/jobs"]),
         fields: &[&["configuration", "query", "query"]],
         kind: Kind::BigQueryJob,
     },
@@ -267,7 +291,7 @@ const CARRIERS: &[Carrier] = &[
         service: "snowflake",
         dialects: &[Dialect::Snowflake],
         hosts: &["**.snowflakecomputing.com", "**.snowflakecomputing.cn", "**.snowflake.app"],
-        place: Place::PathEnd("/api/v2/statements"),
+        place: Place::PathEnd(&["/api/v2/statements"]),
         fields: &[&["statement"]],
         kind: Kind::Json,
     },
@@ -275,7 +299,7 @@ const CARRIERS: &[Carrier] = &[
         service: "snowflake",
         dialects: &[Dialect::Snowflake],
         hosts: &["**.snowflakecomputing.com", "**.snowflakecomputing.cn", "**.snowflake.app"],
-        place: Place::PathEnd("/queries/v1/query-request"),
+        place: Place::PathEnd(&["/queries/v1/query-request"]),
         fields: &[&["sqlText"]],
         kind: Kind::Json,
     },
@@ -289,7 +313,7 @@ const CARRIERS: &[Carrier] = &[
             "**.databricks.azure.us",
             "**.databricks.azure.cn",
         ],
-        place: Place::PathEnd("/sql/statements"),
+        place: Place::PathEnd(&["/sql/statements"]),
         fields: &[&["statement"]],
         kind: Kind::Json,
     },
@@ -303,7 +327,13 @@ const CARRIERS: &[Carrier] = &[
             "rds-data-fips.*.amazonaws.com",
             "**.rds-data.*.vpce.amazonaws.com",
         ],
-        place: Place::Anything,
+        place: Place::PathEnd(&[
+            "/execute",
+            "/batchexecute",
+            "/executesql",
+            "/operation/executestatement",
+            "/operation/batchexecutestatement",
+        ]),
         fields: &[&["sql"], &["sqlStatements"]],
         kind: Kind::Json,
     },
