@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::decode::protocol::Views;
 use crate::decode::{self, Body, Limits};
 use crate::request::Caller;
+use crate::ruling::Verdict;
 use jiff::Timestamp;
 
 impl RuleSet {
@@ -115,8 +116,11 @@ fn check(rule: &Rule, example: &Example, facts: &Facts<'_>) -> Option<String> {
         (Truth::Yes, true) | (Truth::No, false) => None,
         (Truth::Yes, false) => Some("the rule matches it".to_owned()),
         (Truth::No, true) => Some(format!("the rule does not match it: {}", first_failure(rule, facts))),
+        (Truth::Unclear(_), false) if rule.verdict == Verdict::Pass => None,
         (Truth::Unclear(_), _) => {
-            Some(format!("the rule cannot tell, and so counts it as matched: {}", first_failure(rule, facts)))
+            let counted = if rule.verdict == Verdict::Pass { "unmatched" } else { "matched" };
+            let failure = first_failure(rule, facts);
+            Some(format!("the rule cannot tell, and so counts it as {counted}: {failure}"))
         }
     }
 }

@@ -12,6 +12,8 @@ pub const STANDARD: &[(&str, &str)] = &[
     ("standard/kubernetes-in-cluster.yaml", include_str!("../../rules/kubernetes-in-cluster.yaml")),
     ("standard/kubernetes.yaml", include_str!("../../rules/kubernetes.yaml")),
     ("standard/language-models.yaml", include_str!("../../rules/language-models.yaml")),
+    ("standard/linear.yaml", include_str!("../../rules/linear.yaml")),
+    ("standard/mcp.yaml", include_str!("../../rules/mcp.yaml")),
     ("standard/messaging.yaml", include_str!("../../rules/messaging.yaml")),
     ("standard/okta.yaml", include_str!("../../rules/okta.yaml")),
     ("standard/publishing.yaml", include_str!("../../rules/publishing.yaml")),
