@@ -390,3 +390,54 @@ fn elasticsearch() {
     let get = ask("GET https://es.acme.test/_msearch", "application/x-ndjson", "{}\n{}\n");
     assert_eq!(get, (Pass, "otherwise/read".into()));
 }
+
+/// Requests to Microsoft Graph, as they stand in a batch.
+const PARTS: [(&str, &str); 8] = [
+    ("GET", "/me"),
+    ("GET", "/users/7?$select=id"),
+    ("DELETE", "/users/7"),
+    ("delete", "/%75sers/8"),
+    ("POST", "/devices/9/wipe"),
+    ("POST", "/me/notes"),
+    ("PATCH", "/me"),
+    ("POST", "/x/..%2fdevices/9/wipe"),
+];
+
+proptest::proptest! {
+    #[test]
+    fn a_batch_is_ruled_as_the_strictest_of_its_parts(picked in proptest::collection::vec(0..PARTS.len(), 1..6)) {
+        let asking = asking();
+        let parts: Vec<(&str, &str)> = picked.iter().map(|at| PARTS[*at]).collect();
+        let alone = parts.iter().map(|(method, url)| {
+            asking.line(&format!("{method} https://graph.microsoft.com/v1.0{url}"))
+        });
+        let strictest = alone.max();
+        let requests: Vec<String> = parts
+            .iter()
+            .enumerate()
+            .map(|(id, (method, url))| format!(r#"{{"id":"{id}","method":"{method}","url":"{url}"}}"#))
+            .collect();
+        let body = format!("{{\"requests\":[{}]}}", requests.join(","));
+        let whole = asking.ask(&request("POST https://graph.microsoft.com/v1.0/$batch", &[], &body)).0;
+        proptest::prop_assert_eq!(Some(whole), strictest);
+    }
+
+    #[test]
+    fn no_batch_panics(
+        place in proptest::sample::select(vec![
+            "graph.microsoft.com/v1.0/$batch",
+            "www.googleapis.com/batch",
+            "es.acme.test/_bulk",
+            "es.acme.test/a/_msearch",
+            "acme.my.salesforce.com/services/data/v1/composite/graph",
+        ]),
+        media in "(application/json|multipart/mixed; boundary=b|multipart/mixed|x)",
+        body in "(--b\r\n|\r\n|\n|Content-Type: application/http|GET /a HTTP/1.1|\\{|\\}|\\[|\\]|\"requests\":|\"url\":|\"method\":|\"graphs\":|\"/a\"|\"//b\"|\"GET\"|,|:|\"dependsOn\":|\"1\"|\"index\":|--b--|\\PC){0,30}",
+    ) {
+        let asking = asking();
+        let request = request(&format!("POST https://{place}"), &[("content-type", &media)], &body);
+        let (verdict, _) = asking.ask(&request);
+        let _ = asking.grounds(&request);
+        proptest::prop_assert!(verdict >= Pass);
+    }
+}

@@ -206,3 +206,40 @@ fn what_passes_must_pass_in_every_field() {
     assert_eq!(document(&asking, "{ VIEWER { login } }"), Hold, "asked exactly");
     assert_eq!(json(&asking, "{}"), Hold);
 }
+
+proptest::proptest! {
+    /// A field is found under every alias, in every fragment, behind every directive, and between all that is ignored.
+    #[test]
+    fn a_field_is_found_wherever_it_stands(
+        depth in 0_usize..6,
+        named in proptest::bool::ANY,
+        alias in "[a-z]{0,4}",
+        ignored in "[ ,\t\n\u{feff}]{1,4}(#[a-z{}\"]{0,6}\n)?",
+        before in "(a|b: c|d\\(e: \"\\{\"\\)|f @skip\\(if: true\\)| ){0,3}",
+        directive in "(|@include\\(if: false\\)|@x\\(y: \\[1, \\{z: 2\\}\\]\\))",
+    ) {
+        let alias = if alias.is_empty() { String::new() } else { format!("{alias}:") };
+        let mut text = format!("{before} {alias}{ignored}deleteIssue(id: 7){directive}");
+        let mut fragments = String::new();
+        for level in 0..depth {
+            if named {
+                fragments.push_str(&format!(" fragment F{level} on M {{{text}}}"));
+                text = format!("...{ignored}F{level}");
+            } else {
+                text = format!("... on M {directive} {{{ignored}{text}}}");
+            }
+        }
+        let whole = format!("query Q {{ a }} mutation{ignored}X{{{text}}}{fragments}");
+        proptest::prop_assert_eq!(document(&deletions(), &whole), Hold, "{}", whole);
+    }
+
+    #[test]
+    fn no_document_panics(
+        text in "(mutation|query|fragment|on|F|a|\\.\\.\\.|\\{|\\}|\\(|\\)|:|\\$|@|!|=|\\[|\\]|\"\"\"|\"|\\\\u|\\\\|12|-|1e9|#|,| |\n|\\PC){0,40}",
+        media in "(application/json|application/graphql|application/x-www-form-urlencoded|text/plain)",
+        wrapped in proptest::bool::ANY,
+    ) {
+        let body = if wrapped { serde_json::json!({ "query": text, "variables": { "a": text } }).to_string() } else { text };
+        let _ = ask(&deletions(), "POST https://api.test/graphql", &media, &body);
+    }
+}

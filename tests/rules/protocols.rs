@@ -3,6 +3,7 @@
 use crate::support::{Asking, asking, request};
 use holdpoint::rules::Need;
 use holdpoint::ruling::Verdict::{self, Hold, Pass};
+use proptest::strategy::Strategy as _;
 
 /// Holds where `when` matches at `https://mcp.test/mcp`.
 fn holding(when: &str) -> Asking {
@@ -225,5 +226,46 @@ fn a_doubtful_call_never_passes_by_a_rule() {
         }
         assert_ne!(body, get);
         assert_eq!(mcp(&asking, &[], &body), Verdict::Deny, "{body}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever order, letter case, escapes and company it has, a call that a lenient server takes is held.
+    #[test]
+    fn a_call_is_found_however_it_is_written(
+        order in proptest::sample::subsequence(vec![0, 1, 2, 3], 4).prop_shuffle(),
+        upper in proptest::collection::vec(proptest::bool::ANY, 6),
+        decoy in "(|\"method\":\"ping\",|\"params\":\\{\"name\":\"get\"\\},|\"x\":\\[\\{\"method\":1\\}\\],)",
+        around in 0_usize..3,
+        blank in "[ \t\r\n]{0,3}",
+    ) {
+        let key = |name: &str, at: usize| {
+            let name = if upper[at] { name.to_uppercase() } else { name.to_owned() };
+            if upper[at + 1] { name.replace('e', "\\u0065") } else { name }
+        };
+        let members = [
+            format!("\"{}\":\"2.0\"", key("jsonrpc", 0)),
+            "\"id\":1".to_owned(),
+            format!("\"{}\":{blank}\"tools\\/call\"", key("method", 1)),
+            format!("\"{}\":{{\"{}\":\"delete_issue\"}}", key("params", 2), key("name", 3)),
+        ];
+        let members: Vec<&str> = order.iter().map(|at| members[*at].as_str()).collect();
+        let call = format!("{{{decoy}{}}}", members.join(&format!("{blank},{blank}")));
+        let body = match around {
+            0 => call,
+            1 => format!("[{LIST},{call}]"),
+            _ => format!("{blank}[{call},{LIST}]{blank}"),
+        };
+        let asking = holding("rpc: { method: tools/call, tool: \"delete_*\" }");
+        proptest::prop_assert_eq!(mcp(&asking, &[], &body), Hold, "{}", body);
+    }
+
+    #[test]
+    fn no_message_panics(
+        body in "(\\{|\\}|\\[|\\]|\"method\":|\"params\":|\"name\":|\"tools/call\"|\"jsonrpc\":|\"2.0\"|null|1|,|\\PC){0,25}",
+        method in "(tools/call|=\\?base64\\?[A-Za-z0-9=]{0,8}\\?=|[ -~]{0,6})",
+    ) {
+        let asking = holding("rpc: { arguments: { /a/b: 1 }, params: { /*: x } }");
+        let _ = mcp(&asking, &[("mcp-method", &method), ("mcp-param-x", &method)], &body);
     }
 }
