@@ -123,7 +123,7 @@ async fn a_new_hold_appears_by_itself_and_a_click_releases_it() {
     assert_eq!(browser.text("h1").await, "Refund 1,200.00 of charge ch_3PqL in Stripe");
     assert!(browser.text("#decide").await.contains("The client is waiting"));
     assert!(browser.text(".l.marked").await.contains("120000"), "the matched field is marked");
-    browser.click(".check input").await;
+    browser.click("input[name='read'][type='checkbox']").await;
     let (outcome, ()) = tokio::join!(waiter.outcome(EVENT_WAIT_MAX), browser.click("#approve"));
     match outcome {
         Outcome::Released(release) => release.answered(204),
@@ -202,7 +202,7 @@ async fn without_javascript_a_person_can_still_approve() {
     assert_eq!(state(&server, &waiter).await, HoldState::Pending);
     browser.click("label[for='pane-2']").await; // the raw body
     assert!(browser.text(".pane-raw").await.contains("\"charge\":\"ch_3PqL\""));
-    browser.click(".check input").await;
+    browser.click("input[name='read'][type='checkbox']").await;
     let (outcome, ()) = tokio::join!(waiter.outcome(EVENT_WAIT_MAX), browser.click("#approve"));
     assert!(matches!(outcome, Outcome::Released(_)), "{outcome:?}");
     browser.find("#state.state-released").await;

@@ -120,7 +120,7 @@
     u: () => document.querySelector(".crumb a")?.click(),
     "/": () => document.querySelector("input[name=q]")?.focus(),
     // Both only go to the place; it takes another key to decide.
-    a: () => (document.querySelector(".check input:not(:checked)") || document.getElementById("approve"))?.focus(),
+    a: () => (document.querySelector("input[name='read']:not(:checked)") || document.getElementById("approve"))?.focus(),
     d: () => document.getElementById("reason")?.focus(),
   };
   document.addEventListener("keydown", (event) => {
