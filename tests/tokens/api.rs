@@ -141,7 +141,9 @@ async fn roles_say_what_a_person_may() {
     let shared = agents["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "shared").unwrap();
     assert_eq!(shared["owners"], json!([format!("{}|u-admin", scene.idp.issuer), alice_name]));
     assert_eq!(admin.ask("DELETE", "/v1/agents/ci", "").await.status, 204);
-    assert_eq!(wire.reply().await.status, 403, "its open hold is withdrawn");
+    // Its open hold is withdrawn and its connection closed, whichever comes first.
+    let told = wire.rest().await;
+    assert!(told.is_empty() || told.starts_with(b"HTTP/1.1 403"), "{told:?}");
 }
 
 #[tokio::test]
