@@ -1,6 +1,6 @@
 //! Requests that carry requests: taken apart, so that each part is judged as if it were sent alone.
 //!
-//! Where batches are taken, and in which form, is the table [`PLACES`]. Whatever in one could be read in two ways,
+//! Where batches are taken, and in which form, is the table `PLACES`. Whatever in one could be read in two ways,
 //! goes to another host, or is a batch itself, makes the whole unreadable.
 
 mod json;
