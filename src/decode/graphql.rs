@@ -13,6 +13,7 @@ use super::{Body, Json, component, same_folded, split};
 use crate::digest::sha256_hex;
 use crate::request::Head;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "graphql",
@@ -77,16 +78,10 @@ struct Envelope<'a> {
 }
 
 /// The pairs of a query string, by both separators in use.
-fn url_pairs(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    let decoded = |separators: &'static [char]| {
-        split(query, separators).map(|(name, value)| (component(name), component(value)))
-    };
-    let mut pairs: Vec<_> = decoded(&['&']).collect();
-    if query.contains(';') {
-        let others: Vec<_> = decoded(&['&', ';']).filter(|pair| !pairs.contains(pair)).collect();
-        pairs.extend(others);
-    }
-    pairs
+fn url_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let others: &[char] = if query.contains(';') { &['&', ';'] } else { &[] };
+    let others = (!others.is_empty()).then(|| split(query, others)).into_iter().flatten();
+    split(query, &['&']).chain(others).map(|(name, value)| (component(name), component(value)))
 }
 
 fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
@@ -234,10 +229,7 @@ impl<'a> Envelope<'a> {
         for (_, query) in queries {
             let Json::Map(members) = query else { continue };
             for (_, hash) in members.iter().filter(|(name, _)| same_folded(name, "sha256Hash")) {
-                match hash {
-                    Json::Text(hash) => self.persisted.push(Cow::Owned(hash.clone())),
-                    _ => self.odd = true,
-                }
+                self.odd |= !take_text(Cow::Owned(hash.clone()), &mut self.persisted);
             }
         }
     }
@@ -292,50 +284,91 @@ impl<'a> Envelope<'a> {
 
     /// The texts, and the ids that stand for others than these: a hash beside its own text says nothing new.
     fn meant(&self) -> (&[Cow<'a, str>], Vec<Cow<'a, str>>) {
-        let known = |id: &Cow<'a, str>| {
-            self.texts.iter().any(|text| sha256_hex(text.as_bytes()).eq_ignore_ascii_case(id))
-        };
+        if self.persisted.is_empty() {
+            return (&self.texts, Vec::new());
+        }
+        let own: Vec<String> = self.texts.iter().map(|text| sha256_hex(text.as_bytes())).collect();
+        let known = |id: &&Cow<'a, str>| own.iter().any(|hash| hash.eq_ignore_ascii_case(id));
         (&self.texts, self.persisted.iter().filter(|id| !known(id)).cloned().collect())
     }
 
     fn add_operation(&self, operation: &Operation, view: &mut View<'a>) {
+        let mut variables = Variables::of(self, operation);
         for field in &operation.fields {
             let mut call = Call::default().with("type", operation.kind).with("field", field.name.clone());
             if let Some(name) = &operation.name {
                 call = call.with("operation", name.clone());
             }
-            let mut certain = true;
+            variables.certain = true;
             let mut members = Vec::new();
             for (name, argument) in &field.arguments {
-                let values =
-                    argument.resolve(&mut |variable| self.values_of(variable, operation, &mut certain));
+                let values = argument.resolve(&mut |variable| variables.values(variable));
                 members.extend(values.into_iter().map(|value| (name.clone(), value)));
             }
-            call = if !certain && self.odd_variables {
+            call = if !variables.certain && (self.odd_variables || variables.nodes_left == 0) {
                 call.with_hidden("arguments")
             } else if members.is_empty() {
                 call
             } else {
-                call.with_document("arguments", vec![Cow::Owned(Json::Map(members))], certain)
+                call.with_document("arguments", vec![Cow::Owned(Json::Map(members))], variables.certain)
             };
             view.calls.push(call);
         }
     }
+}
 
-    /// All that a variable can stand for. Not certain: there are several, or variables that cannot be read.
-    fn values_of(&self, name: &str, operation: &Operation, certain: &mut bool) -> Vec<Json> {
-        let mut values = Vec::new();
-        for variables in &self.variables {
+/// What the variables of an operation can stand for.
+struct Variables<'e> {
+    values: HashMap<&'e str, Vec<&'e Json>>,
+    /// Of those asked so far each has one value, beyond doubt.
+    certain: bool,
+    doubtful: bool,
+    /// How much may still be copied: one large variable in many places is a bomb.
+    nodes_left: usize,
+}
+
+impl<'e> Variables<'e> {
+    fn of(envelope: &'e Envelope<'_>, operation: &'e Operation) -> Self {
+        let mut values: HashMap<&str, Vec<&Json>> = HashMap::new();
+        for variables in &envelope.variables {
             let Json::Map(members) = &**variables else { continue };
-            values.extend(members.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()));
+            members.iter().for_each(|(name, value)| values.entry(name).or_default().push(value));
         }
-        if values.is_empty() {
-            let defaults = operation.defaults.iter().filter(|(known, _)| known == name);
-            values.extend(defaults.map(|(_, value)| value.clone()));
+        for (name, value) in &operation.defaults {
+            values.entry(name).or_insert_with(|| vec![value]);
         }
-        *certain &= values.len() <= 1 && self.variables.len() <= 1 && !self.odd_variables;
-        values
+        let doubtful = envelope.variables.len() > 1 || envelope.odd_variables;
+        Self { values, certain: true, doubtful, nodes_left: NODES_MAX }
     }
+
+    fn values(&mut self, name: &str) -> Vec<Json> {
+        let found = self.values.get(name).map(Vec::as_slice).unwrap_or_default();
+        self.certain &= found.len() <= 1 && !self.doubtful;
+        let nodes: usize = found.iter().map(|value| nodes(value, self.nodes_left)).sum();
+        self.nodes_left = self.nodes_left.saturating_sub(nodes);
+        if self.nodes_left == 0 {
+            self.certain = false;
+            return Vec::new();
+        }
+        found.iter().map(|value| (*value).clone()).collect()
+    }
+}
+
+/// How many values are in a value; it stops counting beyond `most`.
+fn nodes(value: &Json, most: usize) -> usize {
+    let mut count = 1_usize;
+    let mut add = |inner: &Json| {
+        if count <= most {
+            count = count.saturating_add(nodes(inner, most - count.min(most)));
+        }
+    };
+    match value {
+        Json::List(items) => items.iter().for_each(&mut add),
+        Json::Map(members) => members.iter().for_each(|(_, inner)| add(inner)),
+        Json::Text(text) => count += text.len() / 64,
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+    count
 }
 
 /// Takes a text; nothing counts as no text. False: it is something else.
@@ -347,6 +380,9 @@ fn take_text<'a>(value: Cow<'a, Json>, texts: &mut Vec<Cow<'a, str>>) -> bool {
         Cow::Borrowed(_) | Cow::Owned(_) => return false,
     };
     if !text.trim().is_empty() && !texts.contains(&text) {
+        if texts.len() == READINGS_MAX {
+            return false;
+        }
         texts.push(text);
     }
     true
@@ -354,5 +390,9 @@ fn take_text<'a>(value: Cow<'a, Json>, texts: &mut Vec<Cow<'a, str>>) -> bool {
 
 /// Members that name a text which the server knows.
 const PERSISTED: [&str; 6] = ["documentId", "doc_id", "queryId", "query_id", "queryHash", "sha256Hash"];
+/// Nobody names one thing in more ways.
+const READINGS_MAX: usize = 8;
+/// Values of variables that are put into arguments, at most.
+const NODES_MAX: usize = 50_000;
 /// Each root field is a call that is shown to the reviewer.
 const REQUESTS_MAX: usize = 100;

@@ -153,6 +153,15 @@ fn what_nobody_can_read_is_held() {
     assert_eq!(json(&asking, &nested), Hold);
     let values = format!("{{\"query\":\"{{a(b:{}{})}}\"}}", "[".repeat(50_000), "]".repeat(50_000));
     assert_eq!(json(&asking, &values), Hold);
+    let chain: String = (0..3000).map(|n| format!("fragment F{n} on M {{ ...F{} }} ", n + 1)).collect();
+    let chain = format!("mutation {{ ...F0 }} {chain} fragment F3000 on M {{ a }}");
+    assert_eq!(document(&asking, &chain), Hold, "a chain of fragments");
+    let bomb = serde_json::json!({
+        "query": format!("query($v: V) {{ {} }}", (0..400).map(|n| format!("a{n}: a(v: $v) ")).collect::<String>()),
+        "variables": { "v": vec![7; 5000] },
+    });
+    let by_argument = holding("{ arguments: { /v: 8 } }");
+    assert_eq!(json(&by_argument, &bomb.to_string()), Hold, "one large value in many places");
     let many = format!("{{\"query\":\"{{ {} }}\"}}", "a ".repeat(600));
     assert_eq!(json(&asking, &many), Hold);
     let batch = format!("[{}]", vec![r#"{"query":"{a}"}"#; 101].join(","));

@@ -3,6 +3,7 @@
 use super::{Content, Frame, Part, Written, bounded};
 use crate::decode::protocol::Unread;
 use crate::decode::{Decoded, Json, same_folded};
+use std::collections::HashMap;
 
 type Members = [(String, Json)];
 
@@ -115,31 +116,39 @@ fn dependencies(members: &Members) -> Result<Order<'_>, Unread> {
     Ok((id, awaited))
 }
 
-/// Takes away what waits for nothing any more, until nothing is left.
+/// Follows what waits for what, from those that wait for nothing, and must come by all.
 fn refuse_loops(order: &[Order<'_>]) -> Result<(), Unread> {
     const TANGLED: &str = "the requests in the batch wait for each other, or for one that is not there";
     if order.iter().all(|(_, awaited)| awaited.is_empty()) {
         return Ok(());
     }
-    let mut done: Vec<&str> = Vec::new();
-    let mut left: Vec<&Order<'_>> = order.iter().collect();
-    while !left.is_empty() {
-        let (ready, waiting): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|(_, awaited)| awaited.iter().all(|id| done.contains(id)));
-        if ready.is_empty() {
-            return Err(TANGLED.into());
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, (id, _)) in order.iter().enumerate() {
+        if id.is_some_and(|id| places.insert(id, place).is_some()) {
+            return Err("two requests in the batch have one id".into());
         }
-        for (id, _) in ready {
-            if let Some(id) = id {
-                if done.contains(id) {
-                    return Err("two requests in the batch have one id".into());
-                }
-                done.push(id);
+    }
+    let mut waiting: Vec<usize> = order.iter().map(|(_, awaited)| awaited.len()).collect();
+    let mut after: Vec<Vec<usize>> = vec![Vec::new(); order.len()];
+    for (place, (_, awaited)) in order.iter().enumerate() {
+        for id in awaited {
+            let awaited = places.get(id).and_then(|awaited| after.get_mut(*awaited));
+            awaited.ok_or(Unread::from(TANGLED))?.push(place);
+        }
+    }
+    let mut ready: Vec<usize> = (0..order.len()).filter(|place| waiting.get(*place) == Some(&0)).collect();
+    let mut done = 0;
+    while let Some(place) = ready.pop() {
+        done += 1;
+        for next in after.get(place).into_iter().flatten() {
+            let Some(count) = waiting.get_mut(*next) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                ready.push(*next);
             }
         }
-        left = waiting;
     }
-    Ok(())
+    if done == order.len() { Ok(()) } else { Err(TANGLED.into()) }
 }
 
 const ODD: &str = "the batch has something else where a request should be";

@@ -5,6 +5,7 @@ use crate::decode::protocol::Unread;
 use crate::decode::{Json, Number};
 use apollo_parser::cst::{self, Definition, Selection, Value};
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 /// What one document says.
 #[derive(Debug)]
@@ -54,11 +55,15 @@ impl Document {
         if tree.errors().next().is_some() {
             return Err("its GraphQL text does not parse".into());
         }
-        let (mut operations, mut fragments) = (Vec::new(), Vec::new());
+        let (mut operations, mut fragments) = (Vec::new(), Fragments::new());
         for definition in tree.document().definitions() {
             match definition {
                 Definition::OperationDefinition(operation) => operations.push(operation),
-                Definition::FragmentDefinition(fragment) => fragments.push(Fragment::of(&fragment)),
+                Definition::FragmentDefinition(fragment) => {
+                    let name = fragment.fragment_name().and_then(|name| name.name());
+                    let name = name.map(|name| name.text().to_string()).unwrap_or_default();
+                    fragments.entry(name).or_insert_with(Vec::new).extend(fragment.selection_set());
+                }
                 _ => return Err("its GraphQL text defines a schema".into()),
             }
         }
@@ -80,19 +85,10 @@ impl Document {
     }
 }
 
-struct Fragment {
-    name: Option<String>,
-    selections: Option<cst::SelectionSet>,
-}
+/// Their selections by name; a name can stand there twice.
+type Fragments = HashMap<String, Vec<cst::SelectionSet>>;
 
-impl Fragment {
-    fn of(fragment: &cst::FragmentDefinition) -> Self {
-        let name = fragment.fragment_name().and_then(|name| name.name());
-        Self { name: name.map(|name| name.text().to_string()), selections: fragment.selection_set() }
-    }
-}
-
-fn read_operation(operation: &cst::OperationDefinition, fragments: &[Fragment]) -> Result<Operation, Unread> {
+fn read_operation(operation: &cst::OperationDefinition, fragments: &Fragments) -> Result<Operation, Unread> {
     let kind = match operation.operation_type() {
         Some(kind) if kind.mutation_token().is_some() => "mutation",
         Some(kind) if kind.subscription_token().is_some() => "subscription",
@@ -108,7 +104,7 @@ fn read_operation(operation: &cst::OperationDefinition, fragments: &[Fragment]) 
             None => None,
         }
     });
-    let mut walk = Walk { fragments, entered: vec![false; fragments.len()], fields: Vec::new() };
+    let mut walk = Walk { fragments, entered: HashSet::new(), depth: 0, fields: Vec::new() };
     walk.enter(operation.selection_set().as_ref())?;
     Ok(Operation {
         kind,
@@ -120,13 +116,19 @@ fn read_operation(operation: &cst::OperationDefinition, fragments: &[Fragment]) 
 
 /// On the way through the selections of a root.
 struct Walk<'f> {
-    fragments: &'f [Fragment],
-    entered: Vec<bool>,
+    fragments: &'f Fragments,
+    entered: HashSet<String>,
+    depth: usize,
     fields: Vec<Field>,
 }
 
 impl Walk<'_> {
     fn enter(&mut self, selections: Option<&cst::SelectionSet>) -> Result<(), Unread> {
+        // Fragments lead into each other further than brackets go.
+        self.depth += 1;
+        if self.depth > NESTING_MAX {
+            return Err("its GraphQL text goes through too many fragments within each other".into());
+        }
         for selection in selections.iter().flat_map(|set| set.selections()) {
             match selection {
                 Selection::Field(field) => {
@@ -140,26 +142,24 @@ impl Walk<'_> {
                 Selection::InlineFragment(fragment) => self.enter(fragment.selection_set().as_ref())?,
                 Selection::FragmentSpread(spread) => {
                     let name = spread.fragment_name().and_then(|name| name.name());
-                    let name = name.map(|name| name.text().to_string());
-                    self.spread(&name)?;
+                    self.spread(name.map(|name| name.text().to_string()).unwrap_or_default())?;
                 }
             }
         }
+        self.depth -= 1;
         Ok(())
     }
 
     /// Each fragment once: a second time it brings nothing new.
-    fn spread(&mut self, name: &Option<String>) -> Result<(), Unread> {
+    fn spread(&mut self, name: String) -> Result<(), Unread> {
         let fragments = self.fragments;
-        let mut found = false;
-        for (at, fragment) in fragments.iter().enumerate().filter(|(_, fragment)| fragment.name == *name) {
-            found = true;
-            let entered = self.entered.get_mut(at).map(|entered| std::mem::replace(entered, true));
-            if entered == Some(false) {
-                self.enter(fragment.selections.as_ref())?;
-            }
+        let Some(selections) = fragments.get(&name) else {
+            return Err("its GraphQL text uses a fragment that it does not define".into());
+        };
+        if self.entered.insert(name) {
+            selections.iter().try_for_each(|selections| self.enter(Some(selections)))?;
         }
-        if found { Ok(()) } else { Err("its GraphQL text uses a fragment that it does not define".into()) }
+        Ok(())
     }
 }
 
