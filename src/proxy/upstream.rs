@@ -75,7 +75,7 @@ pub(super) enum UpstreamError {
     Handshake(String),
     #[error("it did not answer within {0:?}")]
     Silent(Duration),
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", reason(.0))]
     Broken(hyper::Error),
 }
 
@@ -131,22 +131,24 @@ impl Origin {
             let Some(connection) = self.reuse(offer).await else { break };
             match self.send_on(connection, request).await? {
                 Ok(answered) => return Ok(answered),
-                Err(unsent) => request = unsent,
+                Err((unsent, _)) => request = unsent,
             }
         }
         let connection = Box::pin(self.connect(offer)).await?; // seldom, and large: off the usual path
         match self.send_on(connection, request).await? {
             Ok(answered) => Ok(answered),
-            Err(_) => Err(UpstreamError::Handshake("it closed the connection at once".to_owned())),
+            Err((_, why)) => {
+                Err(UpstreamError::Handshake(format!("it closed the connection at once: {}", reason(&why))))
+            }
         }
     }
 
-    /// `Ok(Err(request))`: the connection was dead before a byte was written.
+    /// `Ok(Err(..))`: the connection was dead before a byte was written, and why.
     async fn send_on(
         self: &Arc<Self>,
         connection: Connection,
         mut request: Request<Outgoing>,
-    ) -> Result<Result<(Response<Incoming>, Lease), Request<Outgoing>>, UpstreamError> {
+    ) -> Result<Result<(Response<Incoming>, Lease), (Request<Outgoing>, hyper::Error)>, UpstreamError> {
         let first_byte = self.shared.timeouts.first_byte;
         let silent = |_| UpstreamError::Silent(first_byte);
         let (sent, lease) = match connection {
@@ -165,7 +167,7 @@ impl Origin {
             Err(mut failed) => match failed.take_message() {
                 Some(mut unsent) => {
                     relative(&mut unsent)?;
-                    Ok(Err(unsent))
+                    Ok(Err((unsent, failed.into_error())))
                 }
                 None => Err(UpstreamError::Broken(failed.into_error())),
             },
@@ -351,10 +353,29 @@ fn untargeted(error: impl std::fmt::Display) -> UpstreamError {
     UpstreamError::Handshake(format!("the request's target cannot be written for it: {error}"))
 }
 
+/// Why a connection ended. TLS 1.3 has its client ask before it knows whether the server takes it, so the cause can be
+/// the handshake's.
+fn reason(error: &hyper::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return plain_reason(tls);
+        }
+        said.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    said
+}
+
 fn tls_reason(error: &std::io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => plain_reason(tls),
-        None => format!("the TLS handshake broke off: {error}"),
+        None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "it ended the connection in the middle of the TLS handshake".to_owned()
+        }
+        None => format!("it broke the connection in the middle of the TLS handshake: {error}"),
     }
 }
 

@@ -3,10 +3,12 @@
 mod authority;
 mod leaf;
 mod origin;
+mod staple;
 
 pub use authority::{AuthorityError, CertificateAuthority};
 pub use leaf::{LeafError, Leaves};
 pub use origin::{Alpn, Trust, TrustError, plain_reason};
+pub use staple::revokes;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite::TLS13_AES_128_GCM_SHA256, default_provider};
