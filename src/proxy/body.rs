@@ -172,6 +172,14 @@ impl Answer {
         Self { source, entered, sent, received: 0, complete: false, _beat: None }
     }
 
+    /// Without the content that is ours: the answer to HEAD has none.
+    pub(super) fn bare(mut self) -> Self {
+        if let Source::Own(bytes) = &mut self.source {
+            *bytes = None;
+        }
+        self
+    }
+
     pub(super) fn with_beat(mut self, beat: Beat) -> Self {
         self._beat = Some(beat);
         self

@@ -88,6 +88,8 @@ pub(super) async fn exchange(
 ) -> Result<Response<Answer>, Infallible> {
     let beat = link.pulse.beat();
     let (parts, body) = request.into_parts();
+    // HTTP/1 leaves the content of an answer to HEAD out by itself; in HTTP/2 it would be an error of the stream.
+    let is_bare = link.http2 && parts.method == Method::HEAD;
 
     // A place in the record first: what cannot be recorded does not happen.
     let mut entered = match Entered::reserve(&link, &parts).await {
@@ -101,7 +103,8 @@ pub(super) async fn exchange(
                     "Nothing was sent: {unwritable}. Tell the operator of Holdpoint; it recovers by itself."
                 ),
             );
-            return Ok(answer(&link, reply, &Dialect::Json, None).map(|own| own.with_beat(beat)));
+            let own = answer(&link, reply, &Dialect::Json, None);
+            return Ok(own.map(|body| if is_bare { body.bare() } else { body }.with_beat(beat)));
         }
     };
     let response = match through(&link, parts, body, &mut entered).await {
@@ -109,7 +112,7 @@ pub(super) async fn exchange(
         Err((reply, dialect)) => answer(&link, reply, &dialect, entered.take()),
     };
     link.pulse.answered(response.status() == StatusCode::SWITCHING_PROTOCOLS);
-    Ok(response.map(|body| body.with_beat(beat)))
+    Ok(response.map(|body| if is_bare { body.bare() } else { body }.with_beat(beat)))
 }
 
 type Refusal = (Reply, Dialect);
