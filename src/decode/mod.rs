@@ -22,8 +22,9 @@ pub(crate) use folding::same_folded;
 pub(crate) use form::{component, split};
 pub use json::{Json, Number};
 
-use http::HeaderMap;
+use crate::request::Head;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Method};
 
 /// A body as rules see it.
 #[derive(Debug, Default)]
@@ -218,6 +219,30 @@ impl Media {
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').next().map(str::trim)
+}
+
+/// The heads that a request has to those who let a field name the method: its own, and one for each such field.
+fn heads<'h>(head: &Head<'h>, named: &'h [Method]) -> impl Iterator<Item = Head<'h>> {
+    let own = *head;
+    std::iter::once(own).chain(named.iter().map(move |method| Head { method, ..own }))
+}
+
+/// The methods that fields name in place of the request's own.
+fn named_methods(headers: &HeaderMap) -> Vec<Method> {
+    let fields = ["x-http-method-override", "x-http-method", "x-method-override"];
+    let values = fields.iter().flat_map(|name| headers.get_all(*name));
+    let method = |value: &http::HeaderValue| {
+        Method::from_bytes(value.as_bytes().trim_ascii().to_ascii_uppercase().as_slice()).ok()
+    };
+    values.filter_map(method).collect()
+}
+
+/// Whether the head says that the body is JSON.
+fn says_json(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|media| {
+        let media = media.to_ascii_lowercase();
+        media == "application/json" || media == "text/json" || media.ends_with("+json")
+    })
 }
 
 fn is_utf8_label(label: &str) -> bool {
