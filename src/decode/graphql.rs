@@ -66,6 +66,8 @@ struct Envelope<'a> {
     texts: Vec<Cow<'a, str>>,
     /// `operationName`, where it says something.
     names: Vec<Cow<'a, str>>,
+    /// One of them stands in another place than the text, where a server may not look.
+    strewn: bool,
     variables: Vec<Cow<'a, Json>>,
     /// Hashes and ids that stand for a text.
     persisted: Vec<Cow<'a, str>>,
@@ -101,8 +103,13 @@ fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
                 .map_err(|_| Unread::from("the `operations` of its form are not JSON"))?;
             envelopes.extend(of_json(Cow::Owned(json))?);
         }
+        for (_, map) in form.iter().filter(|(name, _)| same_folded(name, "map")) {
+            only_variables(map)?;
+        }
         let pairs = form.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), value.as_str().into()));
-        let envelope = Envelope::of_pairs(pairs)?;
+        // Older servers part the pairs of a form at `;` too.
+        let text = decoded.text.as_deref().filter(|text| text.contains(';') && !text.starts_with("--"));
+        let envelope = Envelope::of_pairs(pairs.chain(url_pairs(text.unwrap_or_default())))?;
         if !envelopes.is_empty() && envelope.runs() {
             return Err("it has a GraphQL query in `operations` and another one beside them".into());
         }
@@ -111,6 +118,10 @@ fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
     let says_so = super::media_type(request.head.headers).is_some_and(|media| {
         media.eq_ignore_ascii_case("application/graphql") || media.eq_ignore_ascii_case("text/graphql")
     });
+    let broken = decoded.json.is_none() && decoded.form.is_none() && super::says_json(request.head.headers);
+    if broken && !decoded.may_be_lenient_json() {
+        return Err("its body is not the JSON that it says it is".into());
+    }
     // Not JSON and no form: the document itself, or what a lenient JSON reader might still understand.
     if let (None, true, Some(text)) = (&decoded.json, says_so || decoded.may_be_lenient_json(), &decoded.text)
     {
@@ -133,6 +144,9 @@ fn of_json(json: Cow<'_, Json>) -> Result<Vec<Envelope<'_>>, Unread> {
         Cow::Borrowed(Json::List(_)) | Cow::Owned(Json::List(_)) => {
             Err("it has a list of GraphQL requests within a list".into())
         }
+        Cow::Borrowed(Json::Text(text)) if text.contains('{') => {
+            Ok(Envelope { texts: vec![Cow::Borrowed(text)], ..Envelope::default() })
+        }
         Cow::Borrowed(_) | Cow::Owned(_) => Ok(Envelope::default()),
     };
     match json {
@@ -148,6 +162,21 @@ fn of_json(json: Cow<'_, Json>) -> Result<Vec<Envelope<'_>>, Unread> {
     }
 }
 
+/// The map of a multipart request says where its files go: into variables, and nowhere else.
+fn only_variables(map: &str) -> Result<(), Unread> {
+    const ELSEWHERE: &str = "the `map` of its form puts a file somewhere else than into a variable";
+    let Ok(Json::Map(files)) = super::json::read(map) else { return Ok(()) };
+    let is_variable = |place: &Json| match place {
+        Json::Text(place) => place.split('.').take(2).any(|step| step == "variables"),
+        _ => false,
+    };
+    let sound = |places: &Json| match places {
+        Json::List(places) => places.iter().all(is_variable),
+        place => is_variable(place),
+    };
+    if files.iter().all(|(_, places)| sound(places)) { Ok(()) } else { Err(ELSEWHERE.into()) }
+}
+
 fn bounded(requests: usize) -> Result<(), Unread> {
     if requests <= REQUESTS_MAX {
         Ok(())
@@ -159,6 +188,10 @@ fn bounded(requests: usize) -> Result<(), Unread> {
 impl<'a> Envelope<'a> {
     fn of_pairs(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, Unread> {
         let members = pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| {
+            let name = match name.strip_suffix("[]") {
+                Some(bare) => Cow::Owned(bare.to_owned()), // as PHP and Rack read it
+                None => name,
+            };
             let structured = ["variables", "extensions"].iter().any(|known| same_folded(&name, known));
             let value = match super::json::read(&value) {
                 Ok(json) if structured => json,
@@ -187,6 +220,10 @@ impl<'a> Envelope<'a> {
             } else if is("payload") {
                 payloads.push(value);
             } else if is("id") {
+                let value = match *value {
+                    Json::Number(number) => Cow::Owned(Json::Text(number.to_string())),
+                    _ => value,
+                };
                 take_text(value, &mut ids);
             } else {
                 is_message |= is("type");
@@ -224,13 +261,34 @@ impl<'a> Envelope<'a> {
 
     /// `extensions.persistedQuery.sha256Hash` (Apollo), in any letter case.
     fn take_hashes(&mut self, extensions: &Json) {
-        let Json::Map(members) = extensions else { return };
+        let members = match extensions {
+            Json::Map(members) => members,
+            Json::Null => return,
+            // Some servers take them as a text.
+            Json::Text(text) => match super::json::read(text) {
+                Ok(json @ Json::Map(_)) => return self.take_hashes(&json),
+                _ => return self.odd |= !text.trim().is_empty(),
+            },
+            Json::Bool(_) | Json::Number(_) | Json::List(_) => return self.odd = true,
+        };
         let queries = members.iter().filter(|(name, _)| same_folded(name, "persistedQuery"));
         for (_, query) in queries {
-            let Json::Map(members) = query else { continue };
-            for (_, hash) in members.iter().filter(|(name, _)| same_folded(name, "sha256Hash")) {
+            let known = self.persisted.len();
+            let hashes = match query {
+                Json::Map(members) => members.iter().filter(|(name, _)| same_folded(name, "sha256Hash")),
+                Json::Null => continue,
+                _ => return self.odd = true,
+            };
+            for (_, hash) in hashes {
                 self.odd |= !take_text(Cow::Owned(hash.clone()), &mut self.persisted);
             }
+            // A hash of another kind.
+            self.odd |= self.persisted.len() == known;
+        }
+        for (_, id) in
+            members.iter().filter(|(name, _)| PERSISTED.iter().any(|known| same_folded(name, known)))
+        {
+            self.odd |= !take_text(Cow::Owned(id.clone()), &mut self.persisted);
         }
     }
 
@@ -248,6 +306,7 @@ impl<'a> Envelope<'a> {
     /// Takes what another place says of the operation and of variables.
     fn take_names(&mut self, other: Self) {
         let new = other.names.into_iter().filter(|name| !self.names.contains(name)).collect::<Vec<_>>();
+        self.strewn |= other.strewn || !new.is_empty();
         self.names.extend(new);
         self.variables.extend(other.variables);
         self.odd_variables |= other.odd_variables;
@@ -275,7 +334,8 @@ impl<'a> Envelope<'a> {
         for text in texts {
             let document = Document::parse(text)?;
             view.says_so = true;
-            for operation in document.selected(&self.names) {
+            let names = if self.strewn { &[] } else { self.names.as_slice() };
+            for operation in document.selected(names) {
                 self.add_operation(operation, view);
             }
         }
