@@ -8,7 +8,7 @@
 //! kept. The version member is not asked for, since many servers do not.
 
 use super::protocol::{Call, Claim, Kind, Protocol, Request, Said, Spec, Unread, View};
-use super::{Body, Json, same_folded};
+use super::{Body, Json, component, same_folded, split};
 use crate::request::Head;
 use base64::Engine as _;
 use http::HeaderMap;
@@ -37,6 +37,10 @@ const fn claim(_: &Head<'_>) -> Claim {
 
 fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     let headers = request.head.headers;
+    let in_url = split(request.head.query.unwrap_or_default(), &['&', ';']).map(|(name, _)| component(name));
+    if are_a_call(in_url) {
+        return Err("it has a JSON-RPC call in its URL".into());
+    }
     let decoded = match request.body {
         Body::Empty => return none(headers),
         Body::Decoded(decoded) => decoded,
@@ -44,7 +48,13 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
         Body::NotRead => return Err("its body was not read".into()),
     };
     let Some(json) = &decoded.json else {
-        return if decoded.may_be_lenient_json() {
+        let names = decoded.form.iter().flatten().map(|(name, _)| Cow::Borrowed(name.as_str()));
+        if are_a_call(names) {
+            return Err("it has a JSON-RPC call in a form".into());
+        }
+        // What says that it is JSON and is none may be a message to a reader that forgives.
+        let broken = decoded.form.is_none() && super::says_json(headers);
+        return if broken || decoded.may_be_lenient_json() {
             Err("the body is not JSON that all servers read alike".into())
         } else {
             none(headers)
@@ -75,6 +85,18 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     Ok(view)
 }
 
+/// Whether pairs of these names are a call as some servers take it from a URL or a form (the draft "JSON-RPC 2.0 over
+/// HTTP" of 2008).
+fn are_a_call<'n>(names: impl Iterator<Item = Cow<'n, str>>) -> bool {
+    let [mut version, mut method, mut params] = [false; 3];
+    for name in names {
+        version |= same_folded(&name, "jsonrpc");
+        method |= same_folded(&name, "method");
+        params |= same_folded(name.split('[').next().unwrap_or_default(), "params");
+    }
+    version || method && params
+}
+
 /// No message: then the head must name none either.
 fn none<'a>(headers: &HeaderMap) -> Result<View<'a>, Unread> {
     match mirrored(headers).next() {
@@ -89,6 +111,9 @@ fn add<'a>(message: &'a Json, view: &mut View<'a>) -> Result<(), Unread> {
         Json::Map(members) => members,
         // In a list within a list some servers find calls; in a number nobody does.
         Json::List(_) => return Err("it has a list of JSON-RPC messages within a list".into()),
+        Json::Text(text) if text.trim_start().starts_with(['{', '[']) => {
+            return Err("it has a JSON-RPC message as a text within JSON".into());
+        }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => return Ok(()),
     };
     let [version, id, method, params, result, error] =
@@ -168,25 +193,36 @@ impl<'a> Member<'a> {
 
     /// Those that are texts.
     fn names(&self) -> Vec<Cow<'a, str>> {
-        let text = |value: &&'a Json| match value {
-            Json::Text(text) => Some(Cow::Borrowed(text.as_str())),
-            _ => None,
-        };
-        self.values.iter().filter_map(text).collect()
+        self.values.iter().filter_map(|value| text(value)).map(Cow::Borrowed).collect()
+    }
+
+    /// The same without the blanks around them, where there are any: some servers trim.
+    fn trimmed(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        let texts = self.values.iter().filter_map(|value| text(value));
+        texts.filter(|text| text.trim().len() < text.len()).map(|text| Cow::Borrowed(text.trim()))
     }
 
     /// A name that is no text is one that cannot be seen.
     fn add_to(&self, call: Call<'a>, field: &'static str) -> Call<'a> {
-        let names = self.names();
-        if names.len() == self.values.len() {
-            call.with_names(field, names, self.exact)
-        } else {
-            call.with_hidden(field)
+        let mut names = self.names();
+        if names.len() < self.values.len() {
+            return call.with_hidden(field);
         }
+        let certain = names.len();
+        names.extend(self.trimmed());
+        let exact = self.exact && names.len() == certain;
+        call.with_names(field, names, exact)
     }
 
     fn roots(&self) -> Vec<Cow<'a, Json>> {
         self.values.iter().map(|value| Cow::Borrowed(*value)).collect()
+    }
+}
+
+fn text(json: &Json) -> Option<&str> {
+    match json {
+        Json::Text(text) => Some(text),
+        _ => None,
     }
 }
 
