@@ -4,7 +4,7 @@ use super::Dialect;
 use super::pure;
 use sqlparser::ast::{
     BinaryOperator, CopyIntoSnowflakeKind, CopySource, CopyTarget, Expr, Function, MergeAction, ObjectName,
-    ObjectNamePart, ObjectType, PipeOperator, Query, Select, Set, Statement, TableFactor, TableObject,
+    ObjectNamePart, ObjectType, PipeOperator, Query, Select, Set, Statement, TableFactor, TableObject, Use,
     UtilityOption, Visit, Visitor,
 };
 use std::borrow::Cow;
@@ -352,6 +352,10 @@ impl Look {
                     self.explained += 1;
                 }
             }
+            // With another role the session may do other things.
+            Statement::Use(Use::Role(_) | Use::SecondaryRoles(_)) => {
+                self.is_without_tables(&[Permissions]);
+            }
             Statement::Commit { .. }
             | Statement::Rollback { .. }
             | Statement::Savepoint { .. }
@@ -429,9 +433,15 @@ impl Visitor for Look {
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        if relation.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_))) {
+        for part in &relation.0 {
+            let ObjectNamePart::Function(part) = part else { continue };
             self.complete = false;
-            self.doubt("it makes up the name of a table");
+            // `IDENTIFIER('t')` names a table as well; which one, a variable may say.
+            let names =
+                self.dialect == Dialect::Snowflake && part.name.value.eq_ignore_ascii_case("identifier");
+            if !names {
+                self.doubt("it makes up the name of a table");
+            }
         }
         self.table(relation);
         ControlFlow::Continue(())
@@ -462,6 +472,13 @@ impl Visitor for Look {
                 op: BinaryOperator::Custom(_) | BinaryOperator::PGCustomBinaryOperator(_),
                 ..
             } => self.doubt("it uses an operator of somebody's own"),
+            // `seq.NEXTVAL`: to read the next number is to use it up.
+            Expr::CompoundIdentifier(parts)
+                if self.dialect == Dialect::Snowflake
+                    && parts.last().is_some_and(|last| last.value.eq_ignore_ascii_case("nextval")) =>
+            {
+                self.is(&[Class::Write]);
+            }
             _ => {}
         }
         ControlFlow::Continue(())

@@ -49,9 +49,9 @@ pub(super) fn in_tokens(
             | Token::DoubleQuotedRawStringLiteral(raw)
             | Token::TripleSingleQuotedRawStringLiteral(raw)
             | Token::TripleDoubleQuotedRawStringLiteral(raw)
-                if raw.contains('\\') =>
+                if raw.contains("\\'") || raw.contains("\\\"") || raw.ends_with('\\') =>
             {
-                "it has a raw string with a backslash"
+                "it has a raw string with a backslash before a quote"
             }
             Token::DollarQuotedString(_) if !has_dollar_quotes(dialect) => {
                 "it has a string in dollars, which the server may not know"
@@ -123,14 +123,54 @@ pub(super) fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     false
 }
 
+/// `SHOW …`, `DESCRIBE …`, `EXISTS TABLE …` in words of a dialect that the parser does not know: one statement, with
+/// nothing in it that could be called.
+pub(super) fn only_shows(tokens: &[TokenWithSpan]) -> bool {
+    let mut tokens =
+        tokens.iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_)));
+    let Some(Token::Word(first)) = tokens.next() else { return false };
+    let shows =
+        ["show", "describe", "desc", "exists"].iter().any(|word| first.value.eq_ignore_ascii_case(word));
+    let mut ended = false;
+    first.quote_style.is_none()
+        && shows
+        && tokens.all(|token| match token {
+            Token::SemiColon => !std::mem::replace(&mut ended, true),
+            Token::EOF => true,
+            // `DESC ANALYZE` runs what it describes.
+            Token::Word(word) if word.value.eq_ignore_ascii_case("analyze") => false,
+            Token::Word(_) | Token::Period | Token::SingleQuotedString(_) | Token::Number(..) => !ended,
+            _ => false,
+        })
+}
+
 /// Why dialects differ on where the strings and comments of a text end.
 pub(super) fn between_dialects(text: &str) -> Option<&'static str> {
     let dashes = text
         .split("--")
         .skip(1)
         .any(|behind| !behind.starts_with(|c: char| c.is_whitespace()) && !behind.is_empty());
-    let differs = dashes || text.contains(['\\', '#', '`', '$']) || text.contains("/*");
+    // `$1` stands for a value.
+    let dollars = text.split('$').skip(1).any(|behind| !behind.starts_with(|c: char| c.is_ascii_digit()));
+    let differs =
+        dashes || dollars || text.contains(['\\', '#']) || text.contains("/*") || has_odd_backticks(text);
     differs.then_some("dialects differ on where its strings or comments end")
+}
+
+/// Whether something other than a plain name stands in backticks: between those of `` `a` `` nothing begins or ends,
+/// whether or not they quote.
+fn has_odd_backticks(text: &str) -> bool {
+    let mut pieces = text.split('`');
+    pieces.next();
+    let mut inside = true;
+    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+    for piece in pieces.by_ref() {
+        if inside && !plain(piece) {
+            return true;
+        }
+        inside = !inside;
+    }
+    !inside
 }
 
 /// The first word behind blanks and comments.

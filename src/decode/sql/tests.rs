@@ -204,7 +204,13 @@ fn one_of_two_dialects() {
     assert_eq!(of("SELECT x::int FROM t"), "read", "only one of them can parse it");
     assert_eq!(of("SELECT 1 -- ok"), "read");
     assert!(of(r"SELECT 'a\'; DROP TABLE t; -- '").contains("unknown"));
-    assert!(of("SELECT `a` FROM t").contains("unknown"));
+    assert_eq!(
+        of("SELECT `a`, `t`.`b_1` FROM `t`"),
+        "read",
+        "plain names in quotes that only one of them knows"
+    );
+    assert!(of("SELECT `a'`, 'b; DROP TABLE t; --'").contains("unknown"));
+    assert!(of("SELECT `; DROP TABLE t; -- `").contains("unknown"));
     assert!(
         of("SELECT 1 --1; DROP TABLE t").contains("unknown")
             || of("SELECT 1 --1; DROP TABLE t").contains("ddl")
