@@ -19,12 +19,14 @@ pub const PROTOCOLS: &[Protocol] = &[
     super::grpc::PROTOCOL,
     super::sql::PROTOCOL,
     super::aws::PROTOCOL,
+    super::sql::ANYWHERE,
 ];
 
 /// How one protocol is recognised and read.
 #[derive(Debug, Clone, Copy)]
 pub struct Protocol {
-    /// Its key in rule files: `rpc`.
+    /// Its key in rule files: `rpc`. The last of two of one name is asked where a rule says by host or path that the
+    /// protocol is spoken there; at most one of them claims a request.
     pub name: &'static str,
     /// What a rule can ask of a call, in the order shown.
     pub fields: &'static [Spec],

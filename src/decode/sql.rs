@@ -4,6 +4,7 @@
 //! read: a function nobody has listed, a construct nobody has classed, or a text that two servers could cut into
 //! other tokens makes the class `unknown`. What a view, trigger or policy does behind a statement cannot be seen.
 
+mod anywhere;
 mod carrier;
 mod class;
 mod doubt;
@@ -14,9 +15,10 @@ pub use class::{Class, Classes};
 use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
 use crate::request::Head;
 use carrier::{Carried, Carrier};
+use sqlparser::ast;
 use sqlparser::dialect as of;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Tokenizer;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use std::borrow::Cow;
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -31,6 +33,10 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     claim,
     read,
 };
+
+/// The same for servers that nobody knows: asked where a rule says by host or path that SQL goes there.
+pub(super) const ANYWHERE: Protocol =
+    Protocol { name: PROTOCOL.name, fields: PROTOCOL.fields, claim: claim_anywhere, read: read_anywhere };
 
 /// How a service reads its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,9 @@ pub fn statements(text: &str, dialect: Dialect) -> Vec<Statement> {
 /// A text for a server whose dialect is one of several. Where only some of them can parse it, the others would
 /// refuse it too, unless the dialects disagree on where strings and comments end.
 pub fn statements_in_any(text: &str, dialects: &[Dialect]) -> Vec<Statement> {
+    if let [dialect] = dialects {
+        return statements(text, *dialect);
+    }
     let readings: Vec<_> = dialects.iter().map(|dialect| parsed(text, *dialect)).collect();
     if let Some(why) = doubt::between_dialects(text)
         && readings.iter().any(Result::is_err)
@@ -95,29 +104,77 @@ fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Statement>, Cow<'static, s
     if text.len() > TEXT_BYTES_MAX {
         return Err(format!("it is longer than {TEXT_BYTES_MAX} bytes").into());
     }
-    let grammar = dialect.grammar();
-    let tokens = Tokenizer::new(grammar, text)
-        .tokenize_with_location()
-        .map_err(|e| format!("it does not parse: {e}"))?;
+    let tokens = tokens(text, dialect)?;
     doubt::in_tokens(text, &tokens, dialect)?;
     if doubt::is_too_deep(&tokens) {
         return Err("it is nested too deeply, or has too long an expression".into());
     }
-    let parser = Parser::new(grammar).with_tokens_with_locations(tokens).with_recursion_limit(DEPTH_MAX);
-    let parsed = { parser }.parse_statements();
-    match parsed {
-        Ok(statements) if statements.len() > STATEMENTS_MAX => {
-            Err(format!("it has more than {STATEMENTS_MAX} statements").into())
-        }
-        Ok(statements) => Ok(statements.iter().map(|parsed| Statement::of(parsed, dialect)).collect()),
-        Err(error) => match dialect {
-            Dialect::PartiQl => partiql(text).ok_or(Cow::Owned(format!("it does not parse: {error}"))),
-            Dialect::ClickHouse => {
-                clickhouse_insert(text).ok_or(Cow::Owned(format!("it does not parse: {error}")))
-            }
-            _ => Err(format!("it does not parse: {error}").into()),
+    let statements = match parse(tokens, dialect) {
+        Ok(statements) => statements,
+        Err(error) => match otherwise_known(text, dialect)? {
+            Known::Query(statements) => statements,
+            Known::Statement(statement) => return Ok(vec![statement]),
+            Known::Nothing => return Err(format!("it does not parse: {error}").into()),
         },
+    };
+    if statements.len() > STATEMENTS_MAX {
+        return Err(format!("it has more than {STATEMENTS_MAX} statements").into());
     }
+    Ok(statements.iter().map(|parsed| Statement::of(parsed, dialect)).collect())
+}
+
+fn tokens(text: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, Cow<'static, str>> {
+    let tokens = Tokenizer::new(dialect.grammar(), text).tokenize_with_location();
+    tokens.map_err(|error| format!("it does not parse: {error}").into())
+}
+
+fn parse(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Vec<ast::Statement>, ParserError> {
+    let parser = Parser::new(dialect.grammar()).with_tokens_with_locations(tokens);
+    { parser.with_recursion_limit(DEPTH_MAX) }.parse_statements()
+}
+
+/// What is known of a text that the parser does not take.
+enum Known {
+    Query(Vec<ast::Statement>),
+    Statement(Statement),
+    Nothing,
+}
+
+fn otherwise_known(text: &str, dialect: Dialect) -> Result<Known, Cow<'static, str>> {
+    let mut tokens = tokens(text, dialect)?;
+    if doubt::only_shows(&tokens) {
+        return Ok(Known::Statement(Statement::plain(text, Class::Read)));
+    }
+    let statement = match dialect {
+        Dialect::PartiQl => partiql(text),
+        Dialect::ClickHouse => clickhouse_insert(text),
+        _ => None,
+    };
+    let format = if dialect == Dialect::ClickHouse { output_format(&tokens) } else { None };
+    match (statement, format) {
+        (Some(statement), _) => Ok(Known::Statement(statement)),
+        (None, Some(end)) => {
+            tokens.truncate(end);
+            Ok(parse(tokens, dialect).map_or(Known::Nothing, Known::Query))
+        }
+        (None, None) => Ok(Known::Nothing),
+    }
+}
+
+/// Where `FORMAT JSON` at the end begins: what ClickHouse's clients put behind any query, and what the parser takes
+/// only behind some.
+fn output_format(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let matters = |token: &Token| !matches!(token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
+    let mut last = tokens.iter().enumerate().rev().filter(|(_, token)| matters(&token.token));
+    let mut word = || match last.next() {
+        Some((at, TokenWithSpan { token: Token::Word(word), .. })) if word.quote_style.is_none() => {
+            Some((at, word.value.as_str()))
+        }
+        _ => None,
+    };
+    word()?;
+    let (at, format) = word()?;
+    format.eq_ignore_ascii_case("format").then_some(at)
 }
 
 impl Dialect {
@@ -136,7 +193,7 @@ impl Dialect {
 }
 
 impl Statement {
-    fn of(parsed: &sqlparser::ast::Statement, dialect: Dialect) -> Self {
+    fn of(parsed: &ast::Statement, dialect: Dialect) -> Self {
         let found = class::of(parsed, dialect);
         Self {
             classes: found.classes,
@@ -162,21 +219,22 @@ impl Statement {
     }
 }
 
-/// `INSERT INTO "t" VALUE {…}` and `UPDATE … SET … REMOVE …` of PartiQL: what it begins with is what it is, since
-/// the service takes one statement, and in these no other.
-fn partiql(text: &str) -> Option<Vec<Statement>> {
+/// `INSERT INTO "t" VALUE {…}`, `UPDATE … SET … REMOVE …`, `… WHERE a IS MISSING` of PartiQL: what it begins with is
+/// what it is, since the service takes one statement, and in these no other.
+fn partiql(text: &str) -> Option<Statement> {
     let word = doubt::first_word(text)?;
     let class = match word.to_ascii_uppercase().as_str() {
         "INSERT" | "UPDATE" => Class::Write,
         "DELETE" => Class::Delete,
+        "SELECT" | "EXISTS" if !text.trim_end().trim_end_matches(';').contains(';') => Class::Read,
         _ => return None,
     };
-    Some(vec![Statement::plain(text, class)])
+    Some(Statement::plain(text, class))
 }
 
 /// An insert with its rows behind it, in a format of their own: ClickHouse takes one statement, and what follows
 /// the format is data.
-fn clickhouse_insert(text: &str) -> Option<Vec<Statement>> {
+fn clickhouse_insert(text: &str) -> Option<Statement> {
     let word = doubt::first_word(text)?;
     let head: String = text.chars().take(HEAD_CHARS).collect::<String>().to_ascii_uppercase();
     // `INSERT INTO FUNCTION s3(…)` writes elsewhere, and a query in it is a query.
@@ -185,7 +243,7 @@ fn clickhouse_insert(text: &str) -> Option<Vec<Statement>> {
     if !word.eq_ignore_ascii_case("INSERT") || !plain || !values {
         return None;
     }
-    Some(vec![Statement::plain(text, Class::Write)])
+    Some(Statement::plain(text, Class::Write))
 }
 
 /// In one line, cut.
@@ -209,11 +267,11 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
         match carried {
             Carried::Text(text) => {
                 for statement in statements_in_any(&text, carrier.dialects) {
-                    view.calls.extend(calls(&carrier, statement));
+                    view.calls.extend(calls(carrier.service, statement));
                 }
             }
             Carried::Does(class, what) => {
-                view.calls.extend(calls(&carrier, Statement::plain(what, class)));
+                view.calls.extend(calls(carrier.service, Statement::plain(what, class)));
             }
         }
         if view.calls.len() > STATEMENTS_MAX {
@@ -223,11 +281,25 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     Ok(view)
 }
 
+fn claim_anywhere(head: &Head<'_>) -> Claim {
+    if Carrier::of(head).is_some() || carrier::is_of_one(head) { Claim::No } else { Claim::Body }
+}
+
+fn read_anywhere<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
+    let mut view = View::default();
+    for statement in anywhere::statements(request)? {
+        view.calls.extend(calls("other", statement));
+        if view.calls.len() > STATEMENTS_MAX {
+            return Err(format!("it has more than {STATEMENTS_MAX} statements").into());
+        }
+    }
+    Ok(view)
+}
+
 /// One call for each class of a statement: what is known of it can be denied, though the rest be unknown.
-fn calls<'a>(carrier: &Carrier, statement: Statement) -> impl Iterator<Item = Call<'a>> {
+fn calls<'a>(service: &'static str, statement: Statement) -> impl Iterator<Item = Call<'a>> {
     let Statement { classes, tables, complete, text, doubt } = statement;
     let tables: Vec<Cow<'a, str>> = tables.into_iter().map(Cow::Owned).collect();
-    let service = carrier.service;
     let seen = complete && !classes.has(Class::Unknown);
     classes.iter().collect::<Vec<_>>().into_iter().map(move |class| {
         let mut call = match class {

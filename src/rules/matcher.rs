@@ -70,7 +70,29 @@ impl Matcher {
             );
         }
         clauses.sort_by_key(|clause| clause.ask.cost());
-        Some(Self { clauses })
+        let mut matcher = Self { clauses };
+        // What excepts is asked only where something else has said where.
+        if what != "`when`" || matcher.says_where() {
+            matcher.ask_anywhere();
+        }
+        Some(matcher)
+    }
+
+    /// Whether a host or a path limits it.
+    fn says_where(&self) -> bool {
+        self.clauses.iter().any(|clause| match &clause.ask {
+            Ask::Host(hosts) => !hosts.iter().any(|host| matches!(host, HostPattern::Any)),
+            Ask::Path(_) | Ask::PathText(_) | Ask::Port(_) => true,
+            _ => false,
+        })
+    }
+
+    fn ask_anywhere(&mut self) {
+        for clause in &mut self.clauses {
+            if let Ask::Call(asked) = &mut clause.ask {
+                asked.anywhere();
+            }
+        }
     }
 
     /// Limits it to the hosts of its pack, unless it names hosts itself.
@@ -78,6 +100,7 @@ impl Matcher {
         if self.hosts().is_none() {
             self.clauses.push(Clause { ask: Ask::Host(hosts.to_vec()), written: written.to_owned() });
             self.clauses.sort_by_key(|clause| clause.ask.cost());
+            self.ask_anywhere();
         }
     }
 

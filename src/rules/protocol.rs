@@ -10,13 +10,15 @@ use super::tree::{Key, Kind as NodeKind, Node};
 use super::truth::{Stance, Truth, Unclear};
 use super::value::ValueMatch;
 use crate::decode::Body;
-use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Said, Spec, Unread};
+use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Said, Spec, Unread, View};
 
 /// A compiled matcher on calls.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// Its place in [`PROTOCOLS`].
     at: usize,
+    /// Another reader of the same, for hosts that the first knows nothing of.
+    also: Option<usize>,
     name: &'static str,
     questions: Vec<Question>,
 }
@@ -36,7 +38,8 @@ pub(super) fn known(name: &str) -> bool {
 }
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    PROTOCOLS.iter().map(|protocol| protocol.name)
+    let first = |(at, name): &(usize, &str)| PROTOCOLS.iter().position(|p| p.name == *name) == Some(*at);
+    PROTOCOLS.iter().map(|protocol| protocol.name).enumerate().filter(first).map(|(_, name)| name)
 }
 
 impl Asked {
@@ -51,21 +54,32 @@ impl Asked {
             let Some(spec) = protocol.fields.iter().find(|spec| spec.name == key.text) else { continue };
             read_question(reader, *spec, node, &mut questions);
         }
-        Some(Self { at, name: protocol.name, questions })
+        Some(Self { at, also: None, name: protocol.name, questions })
     }
 
     pub(super) const fn name(&self) -> &'static str {
         self.name
     }
 
+    /// Asks wherever it is asked at all: something else says where the protocol is spoken.
+    pub(super) fn anywhere(&mut self) {
+        let last = PROTOCOLS.iter().rposition(|protocol| protocol.name == self.name);
+        self.also = last.filter(|last| *last != self.at);
+    }
+
     pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
-        let Some(protocol) = PROTOCOLS.get(self.at) else { return Truth::Unclear(Unclear::Other) };
+        let also = self.also.map_or(Truth::No, |at| self.answer_by(at, facts, stance));
+        self.answer_by(self.at, facts, stance).or(also)
+    }
+
+    fn answer_by(&self, at: usize, facts: &Facts<'_>, stance: Stance) -> Truth {
+        let Some(protocol) = PROTOCOLS.get(at) else { return Truth::Unclear(Unclear::Other) };
         match ((protocol.claim)(facts.head), facts.body) {
             (Claim::No, _) => return Truth::No,
             (Claim::Body, Body::NotRead) => return Truth::Unclear(Unclear::Body),
             (Claim::Head | Claim::Body, _) => {}
         }
-        let calls = match facts.view(self.at) {
+        let calls = match facts.view(at) {
             Some(Ok(view)) => &view.calls,
             Some(Err(_)) => return Truth::Unclear(Unclear::Body),
             None => return Truth::No,
@@ -87,7 +101,7 @@ impl Asked {
 
     /// The calls that match, or else all of them; why there are none to see.
     pub(super) fn seen(&self, facts: &Facts<'_>) -> Option<String> {
-        let view = match facts.view(self.at)? {
+        let view = match self.view(facts)? {
             Ok(view) => view,
             Err(why) => return Some(why.to_string()),
         };
@@ -107,7 +121,11 @@ impl Asked {
 
     /// Why the calls cannot be read, where they cannot.
     pub(super) fn unread<'a>(&self, facts: &Facts<'a>) -> Option<&'a Unread> {
-        facts.view(self.at)?.as_ref().err()
+        self.view(facts)?.as_ref().err()
+    }
+
+    fn view<'a>(&self, facts: &Facts<'a>) -> Option<&'a Result<View<'a>, Unread>> {
+        facts.view(self.at).or_else(|| facts.view(self.also?))
     }
 }
 
@@ -131,7 +149,9 @@ impl Named {
 
     /// What the calls of the request have there, each value once.
     pub(super) fn value(&self, facts: &Facts<'_>) -> Option<String> {
-        let view = facts.view(self.at)?.as_ref().ok()?;
+        let other =
+            PROTOCOLS.iter().rposition(|p| PROTOCOLS.get(self.at).is_some_and(|own| own.name == p.name));
+        let view = facts.view(self.at).or_else(|| facts.view(other?))?.as_ref().ok()?;
         let mut values: Vec<String> = Vec::new();
         for call in &view.calls {
             let field = Field::said(call.said(self.field), &self.pointer);

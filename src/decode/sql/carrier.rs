@@ -124,6 +124,12 @@ impl Place {
     }
 }
 
+/// Whether the host is one of a service that is known, whatever is asked of it.
+pub(super) fn is_of_one(head: &Head<'_>) -> bool {
+    let host = head.authority.host.as_str();
+    CARRIERS.iter().any(|carrier| carrier.hosts.iter().any(|known| is_host(known, host)))
+}
+
 /// A list of jobs is asked for where a job is sent to; nothing else in the head says otherwise.
 fn reads(head: &Head<'_>) -> bool {
     let overrides = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -159,12 +165,17 @@ fn is_host(pattern: &str, host: &str) -> bool {
 }
 
 fn is_label(pattern: &str, label: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == label,
-        Some((front, back)) => {
-            label.len() >= front.len() + back.len() && label.starts_with(front) && label.ends_with(back)
+    let mut pieces = pattern.split('*');
+    let Some(rest) = pieces.next().and_then(|front| label.strip_prefix(front)) else { return false };
+    let Some(back) = pieces.next_back() else { return rest.is_empty() };
+    let Some(mut rest) = rest.strip_suffix(back) else { return false };
+    pieces.all(|piece| match rest.split_once(piece) {
+        Some((_, behind)) => {
+            rest = behind;
+            true
         }
-    }
+        None => false,
+    })
 }
 
 fn gather<'a>(json: &'a Json, names: &[&str], found: &mut Vec<&'a Json>) {
@@ -211,6 +222,9 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
         .filter(|(name, _)| same_folded(&component(name), "query"))
         .map(|(_, value)| component(value))
         .collect();
+    // What gateways before it make of its other fields.
+    let fields = request.head.headers.get_all("x-clickhouse-query").iter();
+    queries.extend(fields.map(|value| String::from_utf8_lossy(value.as_bytes())));
     let text = match request.body {
         Body::Empty => "",
         Body::Decoded(Decoded { text: Some(text), form, .. }) => {
@@ -270,6 +284,14 @@ const GOOGLE: &[&str] = &[
 ];
 const AWS: &[&str] = &["**.amazonaws.com", "**.amazonaws.com.cn", "**.api.aws", "**.amazonaws.eu"];
 
+const DATABRICKS: &[&str] = &[
+    "**.cloud.databricks.com",
+    "**.azuredatabricks.net",
+    "**.gcp.databricks.com",
+    "**.databricks.azure.us",
+    "**.databricks.azure.cn",
+];
+
 const CARRIERS: &[Carrier] = &[
     Carrier {
         service: "bigquery",
@@ -306,15 +328,18 @@ const CARRIERS: &[Carrier] = &[
     Carrier {
         service: "databricks",
         dialects: &[Dialect::Databricks],
-        hosts: &[
-            "**.cloud.databricks.com",
-            "**.azuredatabricks.net",
-            "**.gcp.databricks.com",
-            "**.databricks.azure.us",
-            "**.databricks.azure.cn",
-        ],
+        hosts: DATABRICKS,
         place: Place::PathEnd(&["/sql/statements"]),
         fields: &[&["statement"]],
+        kind: Kind::Json,
+    },
+    Carrier {
+        service: "databricks",
+        dialects: &[Dialect::Databricks],
+        hosts: DATABRICKS,
+        // In other languages than SQL as well: those do not parse.
+        place: Place::PathEnd(&["/commands/execute"]),
+        fields: &[&["command"], &["commandFile"]],
         kind: Kind::Json,
     },
     Carrier {
