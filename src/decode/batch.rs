@@ -53,6 +53,8 @@ enum Form {
     Json(&'static str),
     /// Salesforce: a list of lists of requests.
     Graphs,
+    /// One of the above, if it looks like it: some service's own.
+    Guess,
     /// Elasticsearch: what to do in one line, and with what in the next.
     Bulk,
     /// Elasticsearch: where to search in one line, and for what in the next; what each would be called alone.
@@ -88,6 +90,7 @@ const PLACES: &[Place] = &[
     place(SALESFORCE, "/services/data/*/composite/batch", Form::Json("batchRequests"), 3, Slash::Host),
     place(SALESFORCE, "/services/data/*/composite/graph", Form::Graphs, 3, Slash::Host),
     place(ANY, "**/$batch", Form::PartsOrJson("requests"), 1, Slash::Host), // OData
+    place(ANY, "**/batch", Form::Guess, 1, Slash::Host),
     place(ANY, "**/_bulk", Form::Bulk, 1, Slash::Host),
     place(ANY, "**/_msearch", Form::Searches("_search"), 1, Slash::Host),
     place(ANY, "**/_msearch/template", Form::Searches("_search/template"), 2, Slash::Host),
@@ -120,12 +123,16 @@ pub(crate) fn read(request: &Request<'_>) -> Option<Result<Vec<Part>, Unread>> {
     let decoded = match request.body {
         Body::Empty | Body::NotRead => return None,
         Body::Decoded(decoded) => decoded,
+        // Measurements, packed: no list of requests.
+        Body::Binary { .. } if matches!(place.form, Form::Guess) => return None,
         Body::Unreadable(why) | Body::Binary { why, .. } => return Some(Err(why.clone().into())),
     };
     let frame = Frame { head: request.head, place, base: base(path, place.cut) };
     let parts = match place.form {
         Form::PartsOrJson(_) if says_multipart(request.head.headers) => parts::read(&frame, decoded),
         Form::PartsOrJson(name) | Form::Json(name) => json::read(&frame, decoded, name),
+        Form::Guess if parts::looks_like_one(request.head.headers, decoded) => parts::read(&frame, decoded),
+        Form::Guess => json::guess(&frame, decoded)?,
         Form::Graphs => json::read_graphs(&frame, decoded),
         Form::Bulk => lines::read_bulk(&frame, decoded),
         Form::Searches(verb) => lines::read_searches(&frame, decoded, verb),
@@ -160,14 +167,28 @@ impl Frame<'_> {
     fn part(&self, written: &Written<'_>) -> Result<Part, Unread> {
         let method = Method::from_bytes(written.method.as_bytes())
             .map_err(|_| Unread::from("a request in the batch has a method that is none"))?;
-        let target = self.target(written.url)?;
-        let target = path::canonical(&target)
-            .map_err(|error| Unread::from(format!("a request in the batch is refused: {error}")))?;
+        let (target, other) = self.target(written.url)?;
+        let canonical = |target| {
+            path::canonical(target)
+                .map_err(|error| Unread::from(format!("a request in the batch is refused: {error}")))
+        };
+        // It is sent as it is written here: whoever merges slashes first comes to another end.
+        let steps = target.split(['?', '#']).next().unwrap_or_default().split(['/', '\\']);
+        if steps.into_iter().any(is_dots) {
+            return Err("a request in the batch has dots for a part of its path".into());
+        }
+        let target = canonical(&target)?;
+        let mut readings: Vec<Box<str>> = target.readings.into_iter().collect();
+        if let Some(other) = &other {
+            let other = canonical(other)?;
+            readings.push(other.path.as_ref().into());
+            readings.extend(other.readings);
+        }
         let headers = self.headers(&written.headers, &written.body)?;
         let part = Part {
             method,
             path: target.path.into_owned(),
-            readings: target.readings.into_iter().collect(),
+            readings,
             query: target.query.map(str::to_owned),
             body: body(&headers, &written.body),
             headers,
@@ -178,8 +199,9 @@ impl Frame<'_> {
         Ok(part)
     }
 
-    /// Path and query of a URL in the batch.
-    fn target(&self, url: &str) -> Result<String, Unread> {
+    /// Path and query of a URL in the batch; and what else a relative one could mean: services differ on whether it
+    /// begins at the host or where the batch is sent to.
+    fn target(&self, url: &str) -> Result<(String, Option<String>), Unread> {
         const ELSEWHERE: &str = "a request in the batch goes to another host";
         let url = url.trim_matches(' ');
         if url.contains(['$', '@']) && refers(url) {
@@ -195,17 +217,21 @@ impl Frame<'_> {
             if !same || !scheme.eq_ignore_ascii_case(self.head.scheme.as_str()) {
                 return Err(ELSEWHERE.into());
             }
-            if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
+            let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+            return Ok((encoded(&target), None));
         } else if url.starts_with("//") || url.starts_with("/\\") {
             return Err(ELSEWHERE.into());
         } else {
-            match (url.strip_prefix('/'), self.place.slash) {
-                (Some(_), Slash::Host) => url.to_owned(),
-                (Some(rest), Slash::Base) => format!("{}/{rest}", self.base),
-                (None, _) => format!("{}/{url}", self.base),
+            let rest = url.strip_prefix('/').unwrap_or(url);
+            let (at_host, at_base) = (format!("/{rest}"), format!("{}/{rest}", self.base));
+            match self.place.slash {
+                Slash::Host if url.starts_with('/') => (at_host, at_base),
+                Slash::Host | Slash::Base => (at_base, at_host),
             }
         };
-        Ok(encoded(&target))
+        let (target, other) = (encoded(&target.0), encoded(&target.1));
+        let other = (other != target).then_some(other);
+        Ok((target, other))
     }
 
     fn headers(&self, own: &[(&str, String)], body: &Content<'_>) -> Result<HeaderMap, Unread> {
@@ -335,6 +361,12 @@ fn base(path: &str, cut: usize) -> &str {
         }
     }
     base
+}
+
+/// `.` and `..`, encoded or not.
+fn is_dots(segment: &str) -> bool {
+    let bare = segment.split(';').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+    matches!(bare.as_str(), "." | "..")
 }
 
 /// `$1/x` (OData) and `/a/@{b.id}` (Salesforce): a path that another answer completes.

@@ -347,7 +347,9 @@ fn odata_in_json_and_in_parts() {
     assert_eq!(ask(line, "multipart/mixed;boundary=b", parts).1, "p/accounts");
     let changes = "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: application/http\r\n\r\n\
                    DELETE accounts(7) HTTP/1.1\r\n\r\n\r\n--c--\r\n\r\n--b--\r\n";
-    assert_eq!(ask(line, "multipart/mixed;boundary=b", changes).1, UNREADABLE, "a batch in a batch");
+    assert_eq!(ask(line, "multipart/mixed;boundary=b", changes).1, "p/accounts", "a change set");
+    let within = changes.replace("application/http", "multipart/mixed; boundary=d");
+    assert_eq!(ask(line, "multipart/mixed;boundary=b", &within).1, UNREADABLE, "a set in a set");
 }
 
 #[test]

@@ -12,6 +12,37 @@ pub(super) fn read(frame: &Frame<'_>, decoded: &Decoded, name: &str) -> Result<V
     requests(frame, list(top, name)?)
 }
 
+/// Of a service that nobody knows: a list of what has a method and a URL, on top or under one of the usual names.
+/// `None` where there is none.
+pub(super) fn guess(frame: &Frame<'_>, decoded: &Decoded) -> Option<Result<Vec<Part>, Unread>> {
+    let has = |item: &Json, names: &[&str]| match item {
+        Json::Map(members) => members.iter().any(|(key, _)| names.iter().any(|name| same_folded(key, name))),
+        _ => false,
+    };
+    let is_request = |item: &Json| has(item, METHODS) && has(item, URLS);
+    let lists: Vec<&[Json]> = match decoded.json.as_ref() {
+        Some(Json::List(items)) => vec![items],
+        Some(Json::Map(members)) => members
+            .iter()
+            .filter(|(key, _)| LISTS.iter().any(|name| same_folded(key, name)))
+            .filter_map(
+                |(_, value)| if let Json::List(items) = value { Some(items.as_slice()) } else { None },
+            )
+            .collect(),
+        Some(_) => return None,
+        None if decoded.may_be_lenient_json() => {
+            return Some(Err("the batch is not JSON that all servers read alike".into()));
+        }
+        None => return None,
+    };
+    let mut lists = lists.into_iter().filter(|items| items.iter().any(is_request));
+    let items = lists.next()?;
+    if lists.next().is_some() {
+        return Some(Err("the batch has two lists of requests".into()));
+    }
+    Some(requests(frame, items))
+}
+
 /// `{graphs: [{graphId, compositeRequest: […]}]}`
 pub(super) fn read_graphs(frame: &Frame<'_>, decoded: &Decoded) -> Result<Vec<Part>, Unread> {
     let mut parts = Vec::new();
@@ -58,14 +89,18 @@ fn request(frame: &Frame<'_>, members: &Members) -> Result<Part, Unread> {
     };
     let filled = |name: &str| Ok::<_, Unread>(text(&[name])?.filter(|text| !text.trim().is_empty()));
     // Azure has two names for it, and takes the one that is not empty.
-    let url = match (filled("url")?, filled("relativeUrl")?) {
-        (Some(url), None) | (None, Some(url)) => url,
-        (Some(url), Some(other)) if url == other => url,
-        (Some(_), Some(_)) => return Err("a request in the batch has two URLs".into()),
-        (None, None) => return Err("a request in the batch has no URL".into()),
-    };
-    let method =
-        text(&["method", "httpMethod"])?.ok_or(Unread::from("a request in the batch has no method"))?;
+    let mut url = None;
+    for name in URLS {
+        match (url, filled(name)?) {
+            (None, found) => url = found,
+            (Some(known), Some(other)) if known != other => {
+                return Err("a request in the batch has two URLs".into());
+            }
+            (Some(_), _) => {}
+        }
+    }
+    let url = url.ok_or(Unread::from("a request in the batch has no URL"))?;
+    let method = text(METHODS)?.ok_or(Unread::from("a request in the batch has no method"))?;
     let body = one(members, &["body", "content", "richInput"])?;
     let headers = match one(members, &["headers", "requestHeaderDetails", "httpHeaders"])? {
         None | Some(Json::Null) => Vec::new(),
@@ -151,4 +186,7 @@ fn refuse_loops(order: &[Order<'_>]) -> Result<(), Unread> {
     if done == order.len() { Ok(()) } else { Err(TANGLED.into()) }
 }
 
+const METHODS: &[&str] = &["method", "httpMethod"];
+const URLS: &[&str] = &["url", "relativeUrl", "relative_url", "path", "uri"];
+const LISTS: &[&str] = &["requests", "batch", "operations", "batchRequests", "compositeRequest", "calls"];
 const ODD: &str = "the batch has something else where a request should be";

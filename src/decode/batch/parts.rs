@@ -4,17 +4,47 @@
 use super::{Content, Frame, Part, Written, bounded};
 use crate::decode::Decoded;
 use crate::decode::protocol::Unread;
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+
+/// Whether it has requests in its parts.
+pub(super) fn looks_like_one(headers: &HeaderMap, decoded: &Decoded) -> bool {
+    let text = decoded.text.as_deref().unwrap_or_default();
+    super::says_multipart(headers) && text.to_ascii_lowercase().contains("application/http")
+}
 
 pub(super) fn read(frame: &Frame<'_>, decoded: &Decoded) -> Result<Vec<Part>, Unread> {
     let text = decoded.text.as_deref().ok_or(Unread::from("the batch is not text"))?;
-    let boundary = boundary(frame)?;
+    let mut values = frame.head.headers.get_all(CONTENT_TYPE).iter();
+    let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
+    let value = value.ok_or(Unread::from("the batch has two content types"))?;
+    let mut parts = Vec::new();
+    take(frame, text, value, Within::Batch, &mut parts)?;
+    Ok(parts)
+}
+
+/// In what a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Batch,
+    /// A change set of OData: all or nothing of its requests is done (OData 4.01 part 1 §11.7.7.3).
+    Changes,
+}
+
+/// Adds the parts of a multipart text with this content type.
+fn take(
+    frame: &Frame<'_>,
+    text: &str,
+    content_type: &str,
+    within: Within,
+    parts: &mut Vec<Part>,
+) -> Result<(), Unread> {
+    let boundary = boundary(content_type)?;
     let delimiter = format!("--{boundary}");
     let text = text.trim_start_matches(['\r', '\n']);
     let behind = text.strip_prefix(delimiter.as_str()).ok_or(Unread::from(ODD))?;
     // Line ends are CRLF, or LF as Python's writer makes them, and the same in all places.
     let end = ["\r\n", "\n"].into_iter().find(|end| behind.starts_with(end)).ok_or(Unread::from(ODD))?;
-    let mut parts = Vec::new();
     let mut pieces = text.split(delimiter.as_str()).skip(1).peekable();
     let mut closed = false;
     while let Some(piece) = pieces.next() {
@@ -32,23 +62,32 @@ pub(super) fn read(frame: &Frame<'_>, decoded: &Decoded) -> Result<Vec<Part>, Un
         if end == "\n" && inner.contains('\r') || end == "\r\n" && inner.ends_with('\r') {
             return Err("the lines of the batch end in two ways".into());
         }
-        parts.push(part(frame, inner, end)?);
+        part(frame, inner, end, within, parts)?;
         bounded(parts.len())?;
     }
-    if closed { Ok(parts) } else { Err("the batch has no end".into()) }
+    if closed { Ok(()) } else { Err("the batch has no end".into()) }
 }
 
-/// One part: its own head, then a request.
-fn part(frame: &Frame<'_>, text: &str, end: &str) -> Result<Part, Unread> {
+/// One part: its own head, then a request, or a change set.
+fn part(
+    frame: &Frame<'_>,
+    text: &str,
+    end: &str,
+    within: Within,
+    parts: &mut Vec<Part>,
+) -> Result<(), Unread> {
     let (head, request) = head_and_rest(text, end)?;
-    let mut is_request = false;
+    let (mut is_request, mut changes) = (false, None);
     for (name, value) in fields(head, end)? {
         if name.eq_ignore_ascii_case("content-type") {
             let essence = value.split(';').next().unwrap_or_default().trim();
-            if is_request || !essence.eq_ignore_ascii_case("application/http") {
+            let is_one = essence.eq_ignore_ascii_case("application/http");
+            let are_changes = essence.eq_ignore_ascii_case("multipart/mixed") && within == Within::Batch;
+            if is_request || changes.is_some() || !(is_one || are_changes) {
                 return Err("a part of the batch is not one request".into());
             }
-            is_request = true;
+            is_request = is_one;
+            changes = are_changes.then_some(value);
         }
         let coded = name.eq_ignore_ascii_case("content-transfer-encoding")
             && !["binary", "7bit", "8bit"].iter().any(|plain| value.eq_ignore_ascii_case(plain));
@@ -56,10 +95,14 @@ fn part(frame: &Frame<'_>, text: &str, end: &str) -> Result<Part, Unread> {
             return Err("a part of the batch is encoded again".into());
         }
     }
+    if let Some(content_type) = changes {
+        return take(frame, request, content_type, Within::Changes, parts);
+    }
     if !is_request {
         return Err("a part of the batch is not one request".into());
     }
-    self::request(frame, request, end)
+    parts.push(self::request(frame, request, end)?);
+    Ok(())
 }
 
 fn request(frame: &Frame<'_>, text: &str, end: &str) -> Result<Part, Unread> {
@@ -125,13 +168,10 @@ fn fields<'t>(head: &'t str, end: &'t str) -> Result<Vec<(&'t str, &'t str)>, Un
     head.split(end).filter(|line| !line.is_empty()).map(field).collect()
 }
 
-/// The one boundary that the content type names.
-fn boundary(frame: &Frame<'_>) -> Result<String, Unread> {
-    let mut values = frame.head.headers.get_all(CONTENT_TYPE).iter();
-    let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
-    let value = value.ok_or(Unread::from("the batch has two content types"))?;
+/// The one boundary that a content type names.
+fn boundary(content_type: &str) -> Result<String, Unread> {
     let mut found = None;
-    for parameter in value.split(';').skip(1) {
+    for parameter in content_type.split(';').skip(1) {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         let name = name.trim();
         if name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("boundary*")) {
