@@ -49,6 +49,9 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     for repository in repositories(request.head) {
         let push = GitPush::read(repository, bytes).map_err(|error| error.to_string())?;
         view.harmless = push.is_probe() && bytes == b"0000";
+        if push.is_probe() && !view.harmless {
+            return Err("the push has no commands, and something behind them".into());
+        }
         let options = || push.options.iter().map(|option| Cow::Owned(option.clone())).collect();
         for command in &push.commands {
             let call = Call::default()
@@ -141,8 +144,11 @@ pub fn repository(path: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let decoded = percent_encoding::percent_decode_str(repository.trim_matches('/')).decode_utf8_lossy();
-    let bare = |text: &str| text.strip_suffix(".git").unwrap_or(text).trim_end_matches('/').to_owned();
-    Some(if decoded.ends_with(".git") { Cow::Owned(bare(&decoded)) } else { decoded })
+    // In any letter case, as servers on such file systems find it.
+    let bare = decoded.len().checked_sub(SUFFIX.len()).and_then(|at| decoded.split_at_checked(at));
+    let bare = bare.filter(|(_, end)| end.eq_ignore_ascii_case(SUFFIX));
+    let bare = bare.map(|(bare, _)| bare.trim_end_matches('/').to_owned());
+    Some(bare.map_or(decoded, Cow::Owned))
 }
 
 impl GitPush {
@@ -291,6 +297,7 @@ fn trimmed(line: &[u8]) -> &[u8] {
 }
 
 const SERVICE: &str = "/git-receive-pack";
+const SUFFIX: &str = ".git";
 /// A mirror of everything has some thousands.
 const COMMANDS_MAX: usize = 10_000;
 
