@@ -51,6 +51,7 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
         services.push(other.to_owned());
     }
     let (named, complete) = named(request)?;
+    let overrides = super::named_methods(head.headers);
     for service_name in services {
         let base = |service: &str| {
             let call = Call::default().with("service", service.to_owned());
@@ -67,16 +68,18 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
         }
         // A REST service takes no heed of `Action` and the like; a path that names an action stands beside them.
         if service_name == "s3" {
-            let Some(call) = s3::call(head, &service) else { continue };
-            for action in call.actions {
-                let mut shown = base(&service_name).with("action", action);
-                shown = call.bucket.iter().fold(shown, |shown, bucket| shown.with("bucket", bucket.clone()));
-                shown = call.key.iter().fold(shown, |shown, key| shown.with("key", key.clone()));
-                view.calls.push(shown);
+            for call in super::heads(head, &overrides).filter_map(|head| s3::call(&head, &service)) {
+                for action in call.actions {
+                    let shown = base(&service_name).with("action", action);
+                    let shown =
+                        call.bucket.iter().fold(shown, |shown, bucket| shown.with("bucket", bucket.clone()));
+                    view.calls.push(call.key.iter().fold(shown, |shown, key| shown.with("key", key.clone())));
+                }
             }
             continue;
         }
-        let mapped = rest::actions(&service_name, head);
+        let mapped: Vec<_> =
+            super::heads(head, &overrides).flat_map(|head| rest::actions(&service_name, &head)).collect();
         if (named.is_empty() && mapped.is_empty()) || !complete {
             view.calls.push(base(&service_name).with_hidden("action"));
         }

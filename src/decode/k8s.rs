@@ -42,10 +42,14 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     let head = request.head;
     let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
     let mut calls: Vec<Call<'a>> = Vec::new();
-    for call in paths.filter_map(|path| call(head.method, path, head.query, request.body)) {
-        let call = call.into_call();
-        if !calls.contains(&call) {
-            calls.push(call);
+    let named = super::named_methods(head.headers);
+    let methods = || std::iter::once(head.method).chain(&named);
+    for path in paths {
+        for call in methods().filter_map(|method| call(method, path, head.query, request.body)) {
+            let call = call.into_call();
+            if !calls.contains(&call) {
+                calls.push(call);
+            }
         }
     }
     // Of hosts that have such paths most are API servers, but not all.
