@@ -207,4 +207,5 @@ static OVERRIDE_FIELDS: [HeaderName; 3] = [
     HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-method-override"),
 ];
-const OVERRIDE_PARAMETERS: [&str; 3] = ["_method", "x-http-method-override", "$httpmethod"];
+/// `_HttpMethod` is Salesforce's.
+const OVERRIDE_PARAMETERS: [&str; 4] = ["_method", "x-http-method-override", "$httpmethod", "_httpmethod"];
