@@ -153,8 +153,8 @@ impl<'a> Facts<'a> {
         let mut field = Field::default();
         if let Some(json) = &decoded.json {
             descend(&mut field, json, pointer, true);
-            if let (Json::List(items), Some(_)) = (json, pointer.first()) {
-                items.iter().for_each(|item| descend(&mut field, item, pointer, false));
+            if !pointer.is_empty() {
+                descend_items(&mut field, json, pointer);
             }
         }
         if let (Some(form), [name]) = (&decoded.form, pointer) {
@@ -231,6 +231,15 @@ fn ends_in_text(value: &Json, pointer: &[Box<str>]) -> bool {
             item.is_some_and(|inner| ends_in_text(inner, rest))
         }
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
+    }
+}
+
+/// Asks the items of a list on top, and those of lists in it: some servers take batches apart as far as they go.
+fn descend_items<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>]) {
+    let Json::List(items) = value else { return };
+    for item in items {
+        descend(field, item, pointer, false);
+        descend_items(field, item, pointer);
     }
 }
 
