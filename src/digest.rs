@@ -2,8 +2,10 @@
 //!
 //! SHA-256 over a canonical text of everything that gives the request its meaning. Left out is only what a
 //! client changes from one try to the next without meaning anything by it: dates, signatures, retry counters,
-//! trace headers. Credentials count by their keyed fingerprint, so that an approval given to one account
-//! cannot be spent by another and the digest gives nothing away.
+//! trace headers, and the number of a JSON-RPC call (see [`call`]). Credentials count by their keyed fingerprint, so
+//! that an approval given to one account cannot be spent by another and the digest gives nothing away.
+
+mod call;
 
 use crate::request::Head;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -82,7 +84,8 @@ pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(bytes);
     };
-    part(b"holdpoint-request-v1");
+    let call = call::around_id(head.headers, body);
+    part(if call.is_some() { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
     part(&agent_id.to_be_bytes());
     part(head.method.as_str().as_bytes());
     part(head.scheme.as_str().as_bytes());
@@ -101,7 +104,13 @@ pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[
         }
     }
     part(credential.as_bytes());
-    part(body);
+    match call {
+        Some((front, back)) => {
+            part(front);
+            part(back);
+        }
+        None => part(body),
+    }
     let mut bytes = [0; 32];
     bytes.copy_from_slice(context.finish().as_ref());
     RequestDigest(bytes)

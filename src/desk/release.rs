@@ -1,5 +1,6 @@
 //! The right to send a held request once, and the record of what became of it.
 
+use crate::digest::sha256_hex;
 use crate::hold::{HoldId, ReleaseOutcome};
 use crate::store::{Finished, Store};
 use tokio::sync::mpsc;
@@ -13,16 +14,22 @@ pub struct Release {
     outcome: Option<mpsc::OwnedPermit<Finished>>,
     /// Given to a caller that may send.
     handed_over: bool,
+    body_sha256: Option<String>,
 }
 
 impl Release {
     pub(super) fn new(id: HoldId, outcome: mpsc::OwnedPermit<Finished>) -> Self {
-        Self { id, outcome: Some(outcome), handed_over: false }
+        Self { id, outcome: Some(outcome), handed_over: false, body_sha256: None }
     }
 
     /// From here on a byte may leave.
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
+    }
+
+    /// What will be sent: the record of the outcome says so.
+    pub fn sends(&mut self, body: &[u8]) {
+        self.body_sha256 = Some(sha256_hex(body));
     }
 
     pub fn id(&self) -> &HoldId {
@@ -37,7 +44,8 @@ impl Release {
 
     fn finish(&mut self, outcome: ReleaseOutcome, detail: Option<&'static str>) {
         if let Some(permit) = self.outcome.take() {
-            permit.send(Finished { id: self.id.clone(), outcome, detail });
+            let body_sha256 = self.body_sha256.take();
+            permit.send(Finished { id: self.id.clone(), outcome, detail, body_sha256 });
         }
     }
 }

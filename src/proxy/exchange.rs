@@ -210,7 +210,7 @@ async fn hold(
     let words = std::mem::take(&mut exchange.words);
     let held = Held { link, head: exchange.head(&[]), version: exchange.parts.version, grounds, words };
     let parked = parked::park(held, &bytes).await;
-    let release = match parked {
+    let mut release = match parked {
         Ok(release) => release,
         Err((reply, id)) => {
             exchange.note(|record| record.hold = id);
@@ -218,6 +218,7 @@ async fn hold(
         }
     };
     exchange.note(|record| record.hold = Some(release.id().clone()));
+    release.sends(&bytes);
     let dialect = exchange.dialect(Some(&bytes));
     let sent = Sent::Known(u64::try_from(bytes.len()).unwrap_or_default());
     // The very bytes that were shown: framed by their length, whatever framing they came in.

@@ -220,7 +220,7 @@ pub(super) async fn spend(
     tx.record(EventKind::GrantUsed, actor, Some(grant.id.as_str()), detail).await?;
     let detail = json!({ "digest": hold.digest, "by": [], "grant": grant.id, "solo": hold.solo });
     tx.record(EventKind::HoldApproved, format!("grant:{}", grant.id), Some(hold.id.as_str()), detail).await?;
-    if !release(tx, &hold.id).await? {
+    if !release(tx, &hold.id, None).await? {
         return Err(damaged());
     }
     Ok(())

@@ -153,7 +153,7 @@ where
                 return Ok(ParkResult::Waiting(seat(known, time(*expires_at)?)));
             }
             HoldState::Approved => {
-                if !release(tx, &known).await? {
+                if !release(tx, &known, Some(&parking.request.body_sha256)).await? {
                     return Err(damaged());
                 }
                 return Ok(ParkResult::Released(known));
@@ -240,7 +240,13 @@ async fn join(tx: &mut Tx, id: &HoldId, actor: String, parking: &Parking) -> Res
     .bind(id.as_str())
     .fetch_one(&mut tx.conn)
     .await?;
-    let detail = json!({ "digest": parking.digest, "source": parking.source, "requests": requests });
+    // The number of a call may be another one: here stands what bytes this try would send.
+    let detail = json!({
+        "digest": parking.digest,
+        "source": parking.source,
+        "requests": requests,
+        "body_sha256": parking.request.body_sha256,
+    });
     tx.record(EventKind::HoldJoined, actor, Some(id.as_str()), detail).await?;
     Ok(())
 }
@@ -289,6 +295,7 @@ async fn create(
         "method": columns.method,
         "url": columns.url,
         "body_bytes": record.request.body_bytes,
+        "body_sha256": record.request.body_sha256,
         "rule": columns.rule,
         "risk": record.grounds.risk,
         "ruleset": record.grounds.ruleset,

@@ -14,6 +14,8 @@ pub(crate) struct Finished {
     pub(crate) outcome: ReleaseOutcome,
     /// Why it is ambiguous.
     pub(crate) detail: Option<&'static str>,
+    /// Of the body that was handed over to be sent, where one was.
+    pub(crate) body_sha256: Option<String>,
 }
 
 impl Store {
@@ -21,7 +23,7 @@ impl Store {
     /// returns, `hold.released` is committed.
     pub(crate) async fn claim(&self, id: &HoldId) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.queue.write(move |tx| Box::pin(async move { release(tx, &id).await })).await
+        self.queue.write(move |tx| Box::pin(async move { release(tx, &id, None).await })).await
     }
 
     /// Records what became of releases.
@@ -53,7 +55,7 @@ impl Store {
                         let id = id.parse().map_err(|_| StoreError::Damaged(format!("hold `{id}`")))?;
                         let outcome = ReleaseOutcome::Ambiguous;
                         let detail = Some("outcome unknown after restart");
-                        finish(tx, &Finished { id, outcome, detail }).await?;
+                        finish(tx, &Finished { id, outcome, detail, body_sha256: None }).await?;
                     }
                     Ok(ids.len())
                 })
@@ -120,8 +122,9 @@ impl Store {
     }
 }
 
-/// `approved → released`, if it stands there and the approval has not run out.
-pub(super) async fn release(tx: &mut Tx, id: &HoldId) -> Result<bool, StoreError> {
+/// `approved → released`, if it stands there and the approval has not run out. `body_sha256` is that of the try which
+/// it is spent on, where that try is not in the record yet.
+pub(super) async fn release(tx: &mut Tx, id: &HoldId, body_sha256: Option<&str>) -> Result<bool, StoreError> {
     let released: Option<(Vec<u8>, String)> = sqlx::query_as(
         "UPDATE holds SET state = 'released', version = version + 1, released_at = ?1, ended_at = ?1, due_at = NULL
          WHERE id = ?2 AND state = 'approved' AND due_at > ?1 RETURNING digest, agent",
@@ -131,7 +134,10 @@ pub(super) async fn release(tx: &mut Tx, id: &HoldId) -> Result<bool, StoreError
     .fetch_optional(&mut tx.conn)
     .await?;
     let Some((digest, agent)) = released else { return Ok(false) };
-    let detail = json!({ "digest": format!("sha256:{}", crate::digest::hex(&digest)) });
+    let mut detail = json!({ "digest": format!("sha256:{}", crate::digest::hex(&digest)) });
+    if let Some(sha256) = body_sha256 {
+        detail["body_sha256"] = json!(sha256);
+    }
     tx.record(EventKind::HoldReleased, format!("agent:{agent}"), Some(id.as_str()), detail).await?;
     Ok(true)
 }
@@ -170,10 +176,13 @@ async fn finish(tx: &mut Tx, finished: &Finished) -> Result<(), StoreError> {
     if agent.is_none() {
         return Ok(());
     }
-    let (event, detail) = match finished.outcome {
+    let (event, mut detail) = match finished.outcome {
         ReleaseOutcome::Answered { status } => (EventKind::HoldAnswered, json!({ "status": status })),
         ReleaseOutcome::Ambiguous => (EventKind::HoldAmbiguous, json!({ "why": finished.detail })),
     };
+    if let Some(sha256) = &finished.body_sha256 {
+        detail["body_sha256"] = json!(sha256);
+    }
     tx.record(event, HOLDPOINT.to_owned(), Some(finished.id.as_str()), detail).await?;
     Ok(())
 }
