@@ -43,7 +43,8 @@ pub fn same(scope: Scope, facts: &Facts<'_>) -> Result<Same, Unlike> {
         Scope::Resource => {
             one_rule(grounds)?;
             let matched = matched(grounds)?;
-            if names_an_operation(request) {
+            let is_call = matched.iter().any(|field| CALLS.contains(&field.field.as_str()));
+            if names_an_operation(request) || is_call && request.body_bytes > 0 {
                 return Err(Unlike::OperationInBody);
             }
             json!([request.method, request.url, fields(request), matched])
@@ -141,10 +142,12 @@ fn names_an_operation(request: &ParkedRequest) -> bool {
         return true;
     }
     let Ok(text) = std::str::from_utf8(body) else { return false }; // bytes are content, not a call
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text); // as the rules read it
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(fields)) => fields.keys().any(|name| is_operation(name)),
         Ok(Value::Array(_)) => true,
         Ok(_) => false,
+        Err(_) if text.contains('{') => true, // JSON to those that forgive, or a language of its own
         Err(_) => url::form_urlencoded::parse(body).any(|(name, _)| is_operation(&name)),
     }
 }
@@ -164,6 +167,8 @@ const ABOUT_THE_BODY: &[&str] = &[
     "x-goog-hash",
     "x-idempotency-key",
 ];
+/// Matchers that ask what a body calls: of one tool, one table, one branch nothing follows for another.
+const CALLS: &[&str] = &["rpc", "graphql", "sql", "git", "aws"];
 /// Names of fields by which one address takes many operations: GraphQL, JSON-RPC, AWS query, SQL over HTTP,
 /// batches, commands.
 const OPERATION_FIELDS: &[&str] = &[

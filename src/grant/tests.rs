@@ -208,6 +208,9 @@ fn where_the_operation_is_in_the_body_only_the_identical_request_is_granted() {
         ("application/graphql", "mutation { x }"),
         ("text/xml; charset=utf-8", "<Envelope/>"),
         ("text/plain", "{\"Command\": 1}"),
+        ("application/json", "\u{feff}{\"method\": \"tools/call\"}"),
+        ("application/json", "{'method': 'tools/call'}"),
+        ("application/json", "// x\n{\"a\": 1}"),
     ] {
         assert_eq!(with(content_type, body), Err(Unlike::OperationInBody), "{body}");
     }
@@ -218,6 +221,16 @@ fn where_the_operation_is_in_the_body_only_the_identical_request_is_granted() {
         ("application/json", ""),
     ] {
         assert_eq!(with(content_type, body), Ok(()), "{body}");
+    }
+    for call in ["rpc", "graphql", "sql", "git", "aws"] {
+        let mut hold = hold(FIRST);
+        let value = "method tools/call, tool delete_user".to_owned();
+        hold.grounds.matched.push(MatchedField { field: call.to_owned(), value });
+        assert_eq!(
+            same(Scope::Resource, &Facts::of(&hold)).map(drop),
+            Err(Unlike::OperationInBody),
+            "{call}"
+        );
     }
     let mut erased = hold(FIRST);
     erased.request.body = None;
