@@ -151,12 +151,12 @@ fn matched(matcher: &Matcher, facts: &Facts<'_>) -> Vec<MatchedField> {
 /// Why nobody can tell: what a protocol of the rule says, or else the body.
 fn unreadable(rule: &Rule, facts: &Facts<'_>) -> String {
     let clauses = rule.when.iter().chain(&rule.unless).flat_map(|matcher| &matcher.clauses);
-    let unread = clauses.filter_map(|clause| match &clause.ask {
-        Ask::Call(asked) => asked.unread(facts),
+    let mut unclear = clauses.filter_map(|clause| match &clause.ask {
+        Ask::Call(asked) => asked.unclear(facts),
         _ => None,
     });
-    if let (Body::Empty | Body::Decoded(_), Some(why)) = (facts.body, unread.into_iter().next()) {
-        return why.to_string();
+    if let (Body::Empty | Body::Decoded(_), Some(why)) = (facts.body, unclear.next()) {
+        return why;
     }
     match facts.body {
         Body::Unreadable(reason) | Body::Binary { why: reason, .. } => reason.clone(),

@@ -119,9 +119,15 @@ impl Asked {
         told.map(|(field, said)| format!("{field} {said}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Why the calls cannot be read, where they cannot.
-    pub(super) fn unread<'a>(&self, facts: &Facts<'a>) -> Option<&'a Unread> {
-        self.view(facts)?.as_ref().err()
+    /// Why nobody can tell what is called, where nobody can.
+    pub(super) fn unclear(&self, facts: &Facts<'_>) -> Option<String> {
+        let view = match self.view(facts)? {
+            Ok(view) => view,
+            Err(why) => return Some(why.to_string()),
+        };
+        let doubt = view.calls.iter().find_map(|call| call.said("doubt"));
+        let hidden = view.calls.iter().any(|call| call.iter().any(|(_, said)| *said == Said::Hidden));
+        doubt.map(ToString::to_string).or_else(|| hidden.then(|| "what it calls cannot be seen".to_owned()))
     }
 
     fn view<'a>(&self, facts: &Facts<'a>) -> Option<&'a Result<View<'a>, Unread>> {
