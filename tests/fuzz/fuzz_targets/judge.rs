@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 13] = [
     "https://mcp.linear.app/mcp",
     "https://api.github.com/graphql",
     "https://api.linear.app/graphql?query=",
@@ -23,6 +23,9 @@ const PLACES: [&str; 10] = [
     "https://a.my.salesforce.com/services/data/v60.0/composite/graph",
     "https://es.acme.test/logs/_bulk",
     "https://es.acme.test/_msearch",
+    "https://api.acme.test/v1/batch",
+    "https://db.acme.test/sql?query=",
+    "https://db.acme.test/sql?a=",
 ];
 
 static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
@@ -34,7 +37,8 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
 libfuzzer_sys::fuzz_target!(|input: (u8, &str, &str, &[u8])| {
     let (place, query, media, bytes) = input;
     let url = format!("{}{query}", PLACES[usize::from(place) % PLACES.len()]);
-    let headers = vec![("content-type".to_owned(), media.to_owned()), ("mcp-method".to_owned(), query.to_owned())];
+    let headers =
+        vec![("content-type".to_owned(), media.to_owned()), ("mcp-method".to_owned(), query.to_owned())];
     let headers = if query.is_empty() { headers[..1].to_vec() } else { headers };
     let sample = Sample { method: "POST".into(), url, headers, body: bytes.to_vec() };
     let Ok(request) = sample.canonical() else { return };
@@ -47,5 +51,5 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &str, &str, &[u8])| {
     let strictest = ruling.parts.iter().map(|part| part.verdict).max();
     assert!(strictest.is_none_or(|part| part <= ruling.verdict));
     let _ = RULES.grounds(&ruling, &head, &caller, &body);
-    let _ = views(&Request { head: &head, body: &body }, &["rpc", "graphql"]);
+    let _ = views(&Request { head: &head, body: &body }, &["rpc", "graphql", "sql"]);
 });
