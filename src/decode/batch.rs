@@ -224,13 +224,23 @@ impl Frame<'_> {
         } else {
             let rest = url.strip_prefix('/').unwrap_or(url);
             let (at_host, at_base) = (format!("/{rest}"), format!("{}/{rest}", self.base));
+            let (slash, whole) = (url.starts_with('/'), below(&at_host, self.base));
+            let is_own = matches!(self.place.form, Form::Guess);
+            let is_odata = self.place.hosts == ANY && matches!(self.place.form, Form::PartsOrJson(_));
             match self.place.slash {
-                Slash::Host if url.starts_with('/') => (at_host, at_base),
-                Slash::Host | Slash::Base => (at_base, at_host),
+                // Whose service it is, nobody knows.
+                _ if is_own && slash => (at_host, Some(at_base)),
+                _ if is_own => (at_base, Some(at_host)),
+                // Written as though it began at the host.
+                Slash::Base => (at_base, whole.then_some(at_host)),
+                // Services of OData are not of one mind.
+                Slash::Host if slash && is_odata && !whole => (at_host, Some(at_base)),
+                Slash::Host if slash => (at_host, None),
+                Slash::Host => (at_base, None),
             }
         };
-        let (target, other) = (encoded(&target.0), encoded(&target.1));
-        let other = (other != target).then_some(other);
+        let (target, other) = (encoded(&target.0), target.1.map(|other| encoded(&other)));
+        let other = other.filter(|other| *other != target);
         Ok((target, other))
     }
 
@@ -361,6 +371,14 @@ fn base(path: &str, cut: usize) -> &str {
         }
     }
     base
+}
+
+/// Whether a path lies below another one.
+fn below(path: &str, base: &str) -> bool {
+    !base.is_empty()
+        && path
+            .split_at_checked(base.len())
+            .is_some_and(|(front, rest)| front.eq_ignore_ascii_case(base) && rest.starts_with('/'))
 }
 
 /// `.` and `..`, encoded or not.

@@ -106,7 +106,9 @@ fn every_carrier_is_read() {
         let reads = passing("sql: { class: read }");
         assert_eq!(ask(&reads, at, "SELECT a FROM t"), Pass, "{service} {at}");
         assert_eq!(ask(&reads, at, "UPDATE t SET a = 1"), Verdict::Deny, "{service} {at}");
-        assert_eq!(ask(&reads, at, "SELECT my_function(a) FROM t"), Verdict::Deny, "{service} {at}");
+        // DynamoDB has its own functions only, and none of them does anything.
+        let unknown = if *service == "dynamodb" { Pass } else { Verdict::Deny };
+        assert_eq!(ask(&reads, at, "SELECT my_function(a) FROM t"), unknown, "{service} {at}");
     }
 }
 
