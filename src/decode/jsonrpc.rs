@@ -49,7 +49,8 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     };
     let Some(json) = &decoded.json else {
         let names = decoded.form.iter().flatten().map(|(name, _)| Cow::Borrowed(name.as_str()));
-        if are_a_call(names) {
+        let mut values = decoded.form.iter().flatten().map(|(_, value)| value.as_str());
+        if are_a_call(names) || values.any(holds_a_call) {
             return Err("it has a JSON-RPC call in a form".into());
         }
         // What says that it is JSON and is none may be a message to a reader that forgives.
@@ -95,6 +96,17 @@ fn are_a_call<'n>(names: impl Iterator<Item = Cow<'n, str>>) -> bool {
         params |= same_folded(name.split('[').next().unwrap_or_default(), "params");
     }
     version || method && params
+}
+
+/// Whether a field of a form is a message.
+fn holds_a_call(value: &str) -> bool {
+    if !value.trim_start().starts_with(['{', '[']) {
+        return false;
+    }
+    let Ok(json) = super::json::read(value.trim()) else { return value.contains("method") };
+    let mut view = View::default();
+    let items = if let Json::List(items) = &json { items.as_slice() } else { std::slice::from_ref(&json) };
+    items.iter().any(|item| add(item, &mut view).is_err()) || !view.calls.is_empty()
 }
 
 /// No message: then the head must name none either.

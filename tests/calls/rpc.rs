@@ -393,6 +393,15 @@ async fn carriers_and_fields() {
         ),
     );
     cases.stopped(
+        "in a field of a form",
+        request("POST", HOST, "/mcp", form, format!("json={}", super::encoded(&evil))),
+    );
+    let part = format!("--b\r\nContent-Disposition: form-data; name=\"m\"\r\n\r\n{evil}\r\n--b--\r\n");
+    let multipart = "Content-Type: multipart/form-data; boundary=b\r\n";
+    cases.stopped("in a part", request("POST", HOST, "/mcp", multipart, part));
+    let slash = "payload=%7B%22type%22%3A%22x%22%7D&text=%7Bname%7D";
+    cases.passed("JSON of another kind in a form", request("POST", HOST, "/other", form, slash));
+    cases.stopped(
         "in the URL",
         request(
             "GET",
