@@ -4,7 +4,7 @@ use super::writer::Tx;
 use super::{Store, StoreError};
 use crate::audit::EventKind;
 use crate::hold::{HoldId, HoldState, ReleaseOutcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What became of a release.
@@ -134,10 +134,8 @@ pub(super) async fn release(tx: &mut Tx, id: &HoldId, body_sha256: Option<&str>)
     .fetch_optional(&mut tx.conn)
     .await?;
     let Some((digest, agent)) = released else { return Ok(false) };
-    let mut detail = json!({ "digest": format!("sha256:{}", crate::digest::hex(&digest)) });
-    if let Some(sha256) = body_sha256 {
-        detail["body_sha256"] = json!(sha256);
-    }
+    let digest = format!("sha256:{}", crate::digest::hex(&digest));
+    let detail = with_body(json!({ "digest": digest }), body_sha256);
     tx.record(EventKind::HoldReleased, format!("agent:{agent}"), Some(id.as_str()), detail).await?;
     Ok(true)
 }
@@ -176,15 +174,20 @@ async fn finish(tx: &mut Tx, finished: &Finished) -> Result<(), StoreError> {
     if agent.is_none() {
         return Ok(());
     }
-    let (event, mut detail) = match finished.outcome {
+    let (event, detail) = match finished.outcome {
         ReleaseOutcome::Answered { status } => (EventKind::HoldAnswered, json!({ "status": status })),
         ReleaseOutcome::Ambiguous => (EventKind::HoldAmbiguous, json!({ "why": finished.detail })),
     };
-    if let Some(sha256) = &finished.body_sha256 {
-        detail["body_sha256"] = json!(sha256);
-    }
+    let detail = with_body(detail, finished.body_sha256.as_deref());
     tx.record(event, HOLDPOINT.to_owned(), Some(finished.id.as_str()), detail).await?;
     Ok(())
+}
+
+fn with_body(mut detail: Value, sha256: Option<&str>) -> Value {
+    if let (Some(members), Some(sha256)) = (detail.as_object_mut(), sha256) {
+        members.insert("body_sha256".to_owned(), json!(sha256));
+    }
+    detail
 }
 
 /// The actor of what nobody did in particular.

@@ -50,7 +50,7 @@ rules:
     why: The test says so.
 "#;
 
-fn graph(requests: Value) -> (String, Vec<u8>) {
+fn graph(requests: &Value) -> (String, Vec<u8>) {
     post_json(GRAPH, "/v1.0/$batch", json!({ "requests": requests }).to_string())
 }
 
@@ -64,8 +64,8 @@ async fn json_batches() {
     let evil = part("DELETE", "/users/7");
     let good = json!({ "id": "2", "method": "GET", "url": "/me" });
     cases.stopped("alone", request("DELETE", GRAPH, "/v1.0/users/7", "", ""));
-    cases.stopped("one", graph(json!([evil])));
-    cases.stopped("second", graph(json!([good, evil])));
+    cases.stopped("one", graph(&json!([evil])));
+    cases.stopped("second", graph(&json!([good, evil])));
     for (name, method, url) in [
         ("without a slash", "DELETE", "users/7"),
         ("method in other letters", "delete", "/users/7"),
@@ -97,12 +97,12 @@ async fn json_batches() {
         ("an empty method", "", "/users/7"),
         ("a method with a blank", "DELETE ", "/users/7"),
     ] {
-        cases.stopped(name, graph(json!([part(method, url)])));
+        cases.stopped(name, graph(&json!([part(method, url)])));
     }
     let with = |more: Value| {
         let mut part = part("POST", "/users/7");
         part.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        graph(json!([part]))
+        graph(&json!([part]))
     };
     cases.stopped("inner override", with(json!({ "headers": { "X-HTTP-Method-Override": "DELETE" } })));
     cases.stopped(
@@ -114,7 +114,7 @@ async fn json_batches() {
         "inner header with a line end",
         with(json!({ "headers": { "a": "b\r\nX-HTTP-Method: DELETE" } })),
     );
-    cases.stopped("inner override in the query", graph(json!([part("POST", "/users/7?_method=DELETE")])));
+    cases.stopped("inner override in the query", graph(&json!([part("POST", "/users/7?_method=DELETE")])));
     let outer = request(
         "POST",
         GRAPH,
@@ -125,18 +125,18 @@ async fn json_batches() {
     cases.stopped("outer override", outer);
     cases.stopped(
         "batch in batch",
-        graph(json!([
+        graph(&json!([
             json!({ "id": "1", "method": "POST", "url": "/$batch", "body": { "requests": [evil] } })
         ])),
     );
-    cases.stopped("batch in batch, encoded", graph(json!([part("POST", "/%24batch")])));
-    cases.stopped("a reference", graph(json!([good, part("DELETE", "$2/users/7")])));
-    cases.stopped("a reference to a member", graph(json!([good, part("DELETE", "/users/$2.id")])));
+    cases.stopped("batch in batch, encoded", graph(&json!([part("POST", "/%24batch")])));
+    cases.stopped("a reference", graph(&json!([good, part("DELETE", "$2/users/7")])));
+    cases.stopped("a reference to a member", graph(&json!([good, part("DELETE", "/users/$2.id")])));
     cases.stopped(
         "waits for nothing that is there",
-        graph(json!([json!({ "id": "1", "method": "GET", "url": "/me", "dependsOn": ["9"] })])),
+        graph(&json!([json!({ "id": "1", "method": "GET", "url": "/me", "dependsOn": ["9"] })])),
     );
-    cases.stopped("wait for each other", graph(json!([
+    cases.stopped("wait for each other", graph(&json!([
         { "id": "1", "method": "GET", "url": "/me", "dependsOn": ["2"] }, { "id": "2", "method": "GET", "url": "/me", "dependsOn": ["1"] }
     ])));
     let raw = |body: &str| post_json(GRAPH, "/v1.0/$batch", body);
@@ -176,7 +176,7 @@ async fn json_batches() {
         "a byte order mark",
         raw("\u{feff}{\"requests\":[{\"id\":\"1\",\"method\":\"DELETE\",\"url\":\"/users/7\"}]}"),
     );
-    cases.stopped("too many", graph(json!(vec![good.clone(); 600])));
+    cases.stopped("too many", graph(&json!(vec![good.clone(); 600])));
     cases.stopped(
         "gzip",
         request(
@@ -208,10 +208,10 @@ async fn json_batches() {
         cases
             .stopped(format!("at {path}"), post_json(GRAPH, path, json!({ "requests": [evil] }).to_string()));
     }
-    cases.passed("reads", graph(json!([good, part("GET", "/users/7"), json!({ "id": "3", "method": "GET", "url": "/users?$filter=startswith(displayName,'DELETE') and x eq 1", "headers": { "ConsistencyLevel": "eventual" } })])));
-    cases.passed("another write", graph(json!([json!({ "id": "1", "method": "POST", "url": "/me/events", "headers": { "Content-Type": "application/json" }, "body": { "subject": "DELETE /users/7" } })])));
-    cases.passed("in order", graph(json!([json!({ "id": "1", "method": "GET", "url": "/me" }), json!({ "id": "2", "method": "PATCH", "url": "/me", "headers": { "Content-Type": "application/json" }, "body": { "a": 1 }, "dependsOn": ["1"] })])));
-    cases.passed("another path", graph(json!([part("DELETE", "/users/7/photo")])));
+    cases.passed("reads", graph(&json!([good, part("GET", "/users/7"), json!({ "id": "3", "method": "GET", "url": "/users?$filter=startswith(displayName,'DELETE') and x eq 1", "headers": { "ConsistencyLevel": "eventual" } })])));
+    cases.passed("another write", graph(&json!([json!({ "id": "1", "method": "POST", "url": "/me/events", "headers": { "Content-Type": "application/json" }, "body": { "subject": "DELETE /users/7" } })])));
+    cases.passed("in order", graph(&json!([json!({ "id": "1", "method": "GET", "url": "/me" }), json!({ "id": "2", "method": "PATCH", "url": "/me", "headers": { "Content-Type": "application/json" }, "body": { "a": 1 }, "dependsOn": ["1"] })])));
+    cases.passed("another path", graph(&json!([part("DELETE", "/users/7/photo")])));
 
     // ---- Azure
     let azure = |requests: Value| {
@@ -584,7 +584,7 @@ async fn lines() {
 #[tokio::test]
 async fn every_part_is_shown() {
     let (host, bytes) = graph(
-        json!([{ "id": "1", "method": "GET", "url": "/me" }, { "id": "2", "method": "DELETE", "url": "/users/7" }]),
+        &json!([{ "id": "1", "method": "GET", "url": "/me" }, { "id": "2", "method": "DELETE", "url": "/users/7" }]),
     );
     let scene = Scene::new(RULES, [host.as_str()].into_iter()).await;
     let alice = scene.holdpoint.reviewer("alice", &[]).await;

@@ -29,7 +29,7 @@ const CLICKHOUSE: &str = "x.clickhouse.cloud";
 const OTHER: &str = "db.test";
 
 /// With the target of the AWS JSON protocol.
-fn aws(host: &str, target: &str, body: Value) -> (String, Vec<u8>) {
+fn aws(host: &str, target: &str, body: &Value) -> (String, Vec<u8>) {
     let fields = format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {target}\r\n");
     request("POST", host, "/", &fields, body.to_string())
 }
@@ -62,14 +62,14 @@ const CARRIERS: &[(&str, Carrier)] = &[
             json!({ "statement": sql, "warehouse_id": "w" }).to_string(),
         )
     }),
-    ("athena", |sql| aws(ATHENA, "AmazonAthena.StartQueryExecution", json!({ "QueryString": sql }))),
+    ("athena", |sql| aws(ATHENA, "AmazonAthena.StartQueryExecution", &json!({ "QueryString": sql }))),
     ("rds-data", |sql| post_json(RDS, "/Execute", json!({ "sql": sql, "resourceArn": "a" }).to_string())),
     ("rds-data batch", |sql| {
         post_json(RDS, "/BatchExecute", json!({ "sql": sql, "parameterSets": [[]] }).to_string())
     }),
-    ("redshift-data", |sql| aws(REDSHIFT, "RedshiftData.ExecuteStatement", json!({ "Sql": sql }))),
+    ("redshift-data", |sql| aws(REDSHIFT, "RedshiftData.ExecuteStatement", &json!({ "Sql": sql }))),
     ("redshift-data batch", |sql| {
-        aws(REDSHIFT, "RedshiftData.BatchExecuteStatement", json!({ "Sqls": ["SELECT 1", sql] }))
+        aws(REDSHIFT, "RedshiftData.BatchExecuteStatement", &json!({ "Sqls": ["SELECT 1", sql] }))
     }),
     ("clickhouse body", |sql| request("POST", CLICKHOUSE, "/", "", sql)),
     ("clickhouse URL", |sql| request("POST", CLICKHOUSE, &format!("/?query={}", encoded(sql)), "", "")),
@@ -477,28 +477,28 @@ async fn places() {
         aws(
             REDSHIFT,
             "RedshiftData.BatchExecuteStatement",
-            json!({ "Sqls": ["SELECT 1", "SELECT 2", DROP] }),
+            &json!({ "Sqls": ["SELECT 1", "SELECT 2", DROP] }),
         ),
     );
     cases.stopped(
         "redshift: a text in a list",
-        aws(REDSHIFT, "RedshiftData.ExecuteStatement", json!({ "Sql": "SELECT 1", "Sqls": [DROP] })),
+        aws(REDSHIFT, "RedshiftData.ExecuteStatement", &json!({ "Sql": "SELECT 1", "Sqls": [DROP] })),
     );
     cases.stopped(
         "dynamodb: one",
         aws(
             DYNAMODB,
             "DynamoDB_20120810.ExecuteStatement",
-            json!({ "Statement": "DELETE FROM T WHERE k = 'x'" }),
+            &json!({ "Statement": "DELETE FROM T WHERE k = 'x'" }),
         ),
     );
-    cases.stopped("dynamodb: batch", aws(DYNAMODB, "DynamoDB_20120810.BatchExecuteStatement", json!({ "Statements": [{ "Statement": "SELECT * FROM T WHERE k = 'x'" }, { "Statement": "INSERT INTO T VALUE {'k': 'x'}" }] })));
+    cases.stopped("dynamodb: batch", aws(DYNAMODB, "DynamoDB_20120810.BatchExecuteStatement", &json!({ "Statements": [{ "Statement": "SELECT * FROM T WHERE k = 'x'" }, { "Statement": "INSERT INTO T VALUE {'k': 'x'}" }] })));
     cases.stopped(
         "dynamodb: transaction",
         aws(
             DYNAMODB,
             "DynamoDB_20120810.ExecuteTransaction",
-            json!({ "TransactStatements": [{ "Statement": "UPDATE T SET a = 1 WHERE k = 'x'" }] }),
+            &json!({ "TransactStatements": [{ "Statement": "UPDATE T SET a = 1 WHERE k = 'x'" }] }),
         ),
     );
     cases.stopped(
@@ -506,7 +506,7 @@ async fn places() {
         aws(
             DYNAMODB,
             "dynamodb_20120810.executestatement",
-            json!({ "statement": "DELETE FROM T WHERE k = 'x'" }),
+            &json!({ "statement": "DELETE FROM T WHERE k = 'x'" }),
         ),
     );
     cases.stopped(
@@ -527,7 +527,7 @@ async fn places() {
     ] {
         cases.passed(
             format!("dynamodb: {sql}"),
-            aws(DYNAMODB, "DynamoDB_20120810.ExecuteStatement", json!({ "Statement": sql })),
+            aws(DYNAMODB, "DynamoDB_20120810.ExecuteStatement", &json!({ "Statement": sql })),
         );
     }
     for sql in [
@@ -537,7 +537,7 @@ async fn places() {
     ] {
         cases.stopped(
             format!("dynamodb: {sql}"),
-            aws(DYNAMODB, "DynamoDB_20120810.ExecuteStatement", json!({ "Statement": sql })),
+            aws(DYNAMODB, "DynamoDB_20120810.ExecuteStatement", &json!({ "Statement": sql })),
         );
     }
     cases.passed(
@@ -545,19 +545,19 @@ async fn places() {
         aws(
             DYNAMODB,
             "DynamoDB_20120810.GetItem",
-            json!({ "TableName": "T", "Key": { "Statement": { "S": DROP } } }),
+            &json!({ "TableName": "T", "Key": { "Statement": { "S": DROP } } }),
         ),
     );
     cases.stopped(
         "athena: prepared",
-        aws(ATHENA, "AmazonAthena.CreatePreparedStatement", json!({ "QueryStatement": "DELETE FROM t" })),
+        aws(ATHENA, "AmazonAthena.CreatePreparedStatement", &json!({ "QueryStatement": "DELETE FROM t" })),
     );
     cases.stopped(
         "athena: a result where the request says",
         aws(
             ATHENA,
             "AmazonAthena.StartQueryExecution",
-            json!({ "QueryString": "SELECT 1", "ResultConfiguration": { "OutputLocation": "s3://x" } }),
+            &json!({ "QueryString": "SELECT 1", "ResultConfiguration": { "OutputLocation": "s3://x" } }),
         ),
     );
     cases.stopped("athena: two targets", request("POST", ATHENA, "/", "X-Amz-Target: AmazonAthena.GetQueryExecution\r\nX-Amz-Target: AmazonAthena.StartQueryExecution\r\n", json!({ "QueryString": DROP }).to_string()));
@@ -566,7 +566,7 @@ async fn places() {
         aws(
             "vpce-1-a.athena.eu-west-1.vpce.amazonaws.com",
             "AmazonAthena.StartQueryExecution",
-            json!({ "QueryString": DROP }),
+            &json!({ "QueryString": DROP }),
         ),
     );
     cases.stopped(
@@ -574,12 +574,12 @@ async fn places() {
         aws(
             TIMESTREAM,
             "Timestream_20181101.Query",
-            json!({ "QueryString": "UNLOAD (SELECT 1) TO 's3://x'" }),
+            &json!({ "QueryString": "UNLOAD (SELECT 1) TO 's3://x'" }),
         ),
     );
     cases.passed(
         "timestream: a read",
-        aws(TIMESTREAM, "Timestream_20181101.Query", json!({ "QueryString": "SELECT max(a) FROM db.t" })),
+        aws(TIMESTREAM, "Timestream_20181101.Query", &json!({ "QueryString": "SELECT max(a) FROM db.t" })),
     );
     cases.stopped(
         "rds-data: the old call",

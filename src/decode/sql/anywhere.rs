@@ -112,8 +112,7 @@ fn is_named(name: &str) -> bool {
 /// `{"query": "{ me }"}` is another language.
 fn is_graphql(text: &str) -> bool {
     let words = ["query", "mutation", "subscription", "fragment"];
-    text.trim_start().starts_with('{')
-        || doubt::first_word(text).is_some_and(|first| words.iter().any(|word| first == *word))
+    text.trim_start().starts_with('{') || doubt::first_word(text).is_some_and(|first| words.contains(&first))
 }
 
 /// Whether the first word behind blanks, comments and brackets is one that statements begin with.
