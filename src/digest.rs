@@ -79,13 +79,26 @@ impl TryFrom<String> for RequestDigest {
 /// by name in sorted order, values of one name in the order sent. `credential` is
 /// [`crate::redact::Fingerprints::credential`] of the request.
 pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
+    digest(agent_id, head, credential, &[body])
+}
+
+/// The same for a request to a place where, by the rules, JSON-RPC is spoken: the number of a call counts for nothing
+/// (see [`call`]). To a server of another kind an `id` may mean anything, so only whoever writes the rules can say so.
+pub fn call_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
+    match call::around_id(head.headers, body) {
+        Some((front, back)) => digest(agent_id, head, credential, &[front, back]),
+        None => request_digest(agent_id, head, credential, body),
+    }
+}
+
+/// Over a whole body, or over what stands around the number of a call.
+fn digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[&[u8]]) -> RequestDigest {
     let mut context = Context::new(&SHA256);
     let mut part = |bytes: &[u8]| {
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(bytes);
     };
-    let call = call::around_id(head.headers, body);
-    part(if call.is_some() { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
+    part(if body.len() > 1 { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
     part(&agent_id.to_be_bytes());
     part(head.method.as_str().as_bytes());
     part(head.scheme.as_str().as_bytes());
@@ -104,13 +117,7 @@ pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[
         }
     }
     part(credential.as_bytes());
-    match call {
-        Some((front, back)) => {
-            part(front);
-            part(back);
-        }
-        None => part(body),
-    }
+    body.iter().for_each(|piece| part(piece));
     let mut bytes = [0; 32];
     bytes.copy_from_slice(context.finish().as_ref());
     RequestDigest(bytes)

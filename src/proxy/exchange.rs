@@ -191,9 +191,10 @@ async fn through(
         Verdict::Hold => {
             metrics.held.inc();
             let grounds = rules.grounds(&ruling, &head, &caller, &decoded);
+            let is_call = rules.speaks_rpc(&head, &caller, &decoded);
             drop((rules, decoded, readings)); // a request may be held for hours
             exchange.note(|record| (record.verdict, record.rule) = (Some(Verdict::Hold), Some(rule)));
-            Box::pin(hold(exchange, grounds, taken)).await
+            Box::pin(hold(exchange, grounds, is_call, taken)).await
         }
     }
 }
@@ -202,13 +203,15 @@ async fn through(
 async fn hold(
     mut exchange: Exchange<'_>,
     grounds: crate::ruling::Grounds,
+    is_call: bool,
     taken: Taken,
 ) -> Result<Response<Answer>, Refusal> {
     let link = exchange.link;
     let whole = parked::read_whole(&link.gate, taken).await.map_err(|r| exchange.refuse(r, None))?;
     let bytes = whole.bytes.clone();
     let words = std::mem::take(&mut exchange.words);
-    let held = Held { link, head: exchange.head(&[]), version: exchange.parts.version, grounds, words };
+    let (head, version) = (exchange.head(&[]), exchange.parts.version);
+    let held = Held { link, head, version, grounds, is_call, words };
     let parked = parked::park(held, &bytes).await;
     let mut release = match parked {
         Ok(release) => release,

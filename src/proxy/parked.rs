@@ -5,7 +5,7 @@ use super::exchange::{Link, Taken, unread};
 use super::patience::patience;
 use super::reply::{HoldView, Reply, status_url};
 use crate::desk::{Budget, Outcome, ParkError, Parked, Parking, Release};
-use crate::digest::{RequestDigest, request_digest, sha256_hex};
+use crate::digest::{RequestDigest, call_digest, request_digest, sha256_hex};
 use crate::hold::{AgentWords, HoldId, ParkedRequest};
 use crate::request::Head;
 use crate::ruling::{Grounds, ParkedReply};
@@ -26,6 +26,8 @@ pub(super) struct Held<'a> {
     pub(super) head: Head<'a>,
     pub(super) version: Version,
     pub(super) grounds: Grounds,
+    /// JSON-RPC is what is spoken where it goes, so that the number of a call counts for nothing.
+    pub(super) is_call: bool,
     pub(super) words: AgentWords,
 }
 
@@ -58,10 +60,11 @@ pub(super) async fn read_whole(gate: &Arc<Gate>, taken: Taken) -> Result<Whole, 
 /// # Cancel safety
 /// Dropped (the client has gone), the hold stays and nothing is released for this connection.
 pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply, Option<HoldId>)> {
-    let Held { link, head, version, grounds, words } = held;
+    let Held { link, head, version, grounds, is_call, words } = held;
     let services = &link.gate.services;
     let credential = services.fingerprints.credential(head.headers);
-    let digest = request_digest(link.known.agent.id, &head, &credential, body);
+    let digest = if is_call { call_digest } else { request_digest };
+    let digest = digest(link.known.agent.id, &head, &credential, body);
     let waits = patience(head.headers, &link.gate.settings.patience, grounds.review.patience);
     let answer = grounds.review.reply;
     let request = ParkedRequest {

@@ -1,10 +1,11 @@
 //! What a ruling rests on, in words: stored with a hold and shown to the reviewer.
 
 use super::facts::Facts;
+use super::host::HostPattern;
 use super::index::Branch;
-use super::matcher::{Ask, Matcher, cut};
+use super::matcher::{Ask, Clause, Matcher, cut};
 use super::rule::Rule;
-use super::truth::Truth;
+use super::truth::{Stance, Truth};
 use super::{Basis, Mode, PartRuling, RuleSet, Ruling};
 use crate::decode::{Body, Decoded, batch};
 use crate::ruling::{BatchPart, Grounds, MatchedField, ReviewPolicy, Risk, Verdict};
@@ -72,6 +73,31 @@ impl RuleSet {
 }
 
 impl RuleSet {
+    /// Whether rules say that JSON-RPC is spoken where the request goes: one that asks about calls names the host, and
+    /// all else that it says of the place is so.
+    pub(super) fn is_spoken_to_by_rpc(&self, facts: &Facts<'_>) -> bool {
+        let asks = |matcher: &Matcher| {
+            matcher
+                .clauses
+                .iter()
+                .any(|clause| matches!(&clause.ask, Ask::Call(asked) if asked.name() == "rpc"))
+        };
+        let mut found = false;
+        let mut visit = |branch: Branch| {
+            let Some((rule, matcher)) = self.branch(branch) else { return true };
+            let hosts = matcher.hosts().unwrap_or_default();
+            let named = !hosts.is_empty() && !hosts.iter().any(|host| matches!(host, HostPattern::Any));
+            let here = |clause: &Clause| {
+                matches!(clause.ask, Ask::Call(_)) || clause.ask.answer(facts, Stance::Exact) == Truth::Yes
+            };
+            found =
+                named && (asks(matcher) || rule.unless.iter().any(asks)) && matcher.clauses.iter().all(here);
+            !found
+        };
+        self.index.candidates(facts.head, facts.methods.bits, &mut visit);
+        found && !batch::is_one(facts.head)
+    }
+
     /// The wordings of all rules that hold the request; `None` where that is not certain.
     fn held_by(&self, facts: &Facts<'_>) -> Option<Vec<String>> {
         let mut all = BTreeSet::new();

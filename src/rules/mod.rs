@@ -274,6 +274,13 @@ impl RuleSet {
         self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later))
     }
 
+    /// Whether rules say that JSON-RPC is what is spoken where the request goes.
+    pub fn speaks_rpc(&self, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> bool {
+        let (methods, views) = (Methods::of(head), Views::default());
+        let facts = evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later);
+        self.is_spoken_to_by_rpc(&facts)
+    }
+
     /// The rules that nearly matched: same host, at least one more matcher that says yes, and which ones
     /// failed. Counts nothing for `rate` matchers.
     pub fn explain(

@@ -12,6 +12,10 @@ const PLAIN: &str = "plain.test";
 const RULES: &str = r#"
 pack: calls
 rules:
+  - id: anywhere
+    when: { host: "*", path: /messages, rpc: { tool: "erase_*" } }
+    verdict: hold
+    why: The test says so.
   - id: delete-tool
     when: { host: mcp.test, rpc: { method: tools/call, tool: "delete_*" } }
     verdict: hold
@@ -29,7 +33,7 @@ rules:
     verdict: hold
     why: The test says so.
   - id: by-body
-    when: { host: plain.test, body: { /method: tools/call, /params/name: { glob: "delete_*" } } }
+    when: { host: plain.test, path: /mcp, body: { /method: tools/call, /params/name: { glob: "delete_*" } } }
     verdict: hold
     why: The test says so.
 "#;
@@ -469,7 +473,7 @@ async fn carriers_and_fields() {
 /// approval sends the bytes of whoever waits for the answer; nothing else may be another.
 #[tokio::test]
 async fn a_call_that_comes_again_with_another_id_is_the_same_call() {
-    let mut scene = Scene::new(RULES, [HOST].into_iter()).await;
+    let mut scene = Scene::new(RULES, [HOST, PLAIN, STRICT].into_iter()).await;
     let alice = scene.holdpoint.reviewer("alice", &[]).await;
     let numbered = |id: &str| call("delete_user").replace("\"id\":1,", &format!("\"id\":{id},"));
     let first = post(numbered("1"));
@@ -504,6 +508,24 @@ async fn a_call_that_comes_again_with_another_id_is_the_same_call() {
         assert_eq!(scene.ask(other).await.status, 428);
         assert_eq!(alice.pending().await.len(), nth + 2, "{}", String::from_utf8_lossy(&other.1));
     }
+
+    // ---- nor is it one call where no rule says by the host's name that JSON-RPC is spoken there
+    for (host, tool, path) in [(PLAIN, "delete_user", "/mcp"), (PLAIN, "erase_all", "/messages")] {
+        let before = alice.pending().await.len();
+        for id in ["1", "2"] {
+            let body = call(tool).replace("\"id\":1,", &format!("\"id\":{id},"));
+            assert_eq!(scene.ask(&post_json(host, path, body)).await.status, 428);
+        }
+        assert_eq!(alice.pending().await.len(), before + 2, "{path}");
+    }
+
+    // ---- where it is held for not being known, the rule says as much
+    let before = alice.pending().await.len();
+    for id in ["1", "2"] {
+        let body = call("delete_user").replace("\"id\":1,", &format!("\"id\":{id},"));
+        assert_eq!(scene.ask(&post_json(STRICT, "/mcp", body)).await.status, 428);
+    }
+    assert_eq!(alice.pending().await.len(), before + 1, "it joined");
 
     // ---- what leaves is what the live connection sent, and the ledger says which bytes those were
     assert_eq!(alice.approve(&hold).await.status, 200);
