@@ -1,21 +1,31 @@
 //! One canonical request target: what rules match **and** what goes on the wire (RFC 3986 §6.2.2).
 //!
-//! Where an origin could read the canonical path yet another way (`//`, `%2f`, `;parameters`, a second
-//! decoding), each such reading is kept: rules that hold or deny are tried on all of them.
+//! Where an origin could read the path on the wire yet another way (`//`, `%2f`, `;parameters`, a second decoding),
+//! each such reading is kept: rules that hold or deny are tried on all of them ([`readings`]).
+//!
+//! Object stores have `//`, `..` and `%2F` in the names of their objects. To them a path goes as it came, to the
+//! byte, and the canonical path is one of its readings.
 
+mod readings;
+
+use http::HeaderMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// A request target, taken apart and made canonical.
+/// A request target, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Absolute path: unreserved characters decoded, hex digits in upper case, dot segments removed.
+    /// Absolute path: unreserved characters decoded, hex digits in upper case, dot segments removed. For an
+    /// object store: as it came.
     pub path: Cow<'a, str>,
     /// What follows the first `?`, as sent.
     pub query: Option<&'a str>,
     /// Other ways in which an origin could read the path. Empty for nearly every request.
-    pub readings: SmallVec<[Box<str>; 0]>,
+    pub readings: Readings,
 }
+
+/// Paths that an origin could find in another.
+pub type Readings = SmallVec<[Box<str>; 0]>;
 
 /// Why a request target is refused: a client that means well never sends these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +37,23 @@ pub enum TargetError {
     Character,
     #[error("a `%` in the path is not followed by two hexadecimal digits")]
     PercentEncoding,
-    #[error("the path encodes a NUL or line break")]
+    #[error("the path encodes a control character")]
     Control,
     #[error("the path climbs above its root")]
     AboveRoot,
     #[error("the path does not decode to UTF-8")]
     Utf8,
+    #[error("the path can be read in too many ways")]
+    Ambiguous,
+}
+
+/// What an origin does to a path before it looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// What RFC 3986 allows, or more.
+    Normalises,
+    /// Nothing: the path is the name of an object.
+    Keeps,
 }
 
 /// Takes a request target in origin-form apart. Borrows, and allocates nothing, when the target is canonical
@@ -41,6 +62,15 @@ pub enum TargetError {
 /// # Errors
 /// A target that has no single sound meaning: see [`TargetError`].
 pub fn canonical(target: &str) -> Result<Target<'_>, TargetError> {
+    canonical_unless(target, || false)
+}
+
+/// As [`canonical`], but the path stays as it came if the origin `keeps` paths, as object stores do. It is asked only
+/// when it makes a difference.
+///
+/// # Errors
+/// As [`canonical`]; to an origin that keeps paths, one that climbs above its root is sound.
+pub fn canonical_unless(target: &str, keeps: impl FnOnce() -> bool) -> Result<Target<'_>, TargetError> {
     let (raw, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
@@ -53,34 +83,82 @@ pub fn canonical(target: &str) -> Result<Target<'_>, TargetError> {
     {
         return Err(TargetError::Character);
     }
-    let mut plain = true;
-    let mut last = 0;
-    for b in raw.bytes() {
-        match b {
-            0..=b' ' | 0x7f.. | b'\\' | b'#' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => {
-                // These never go unencoded in a path (RFC 3986 §3.3). Braces and the like are sent raw by
-                // some clients and harmless; what splits or folds a path is refused.
-                if matches!(b, 0..=b' ' | 0x7f.. | b'\\' | b'#') {
-                    return Err(TargetError::Character);
-                }
-            }
-            b'%' | b';' => plain = false,
-            b'.' | b'/' if last == b'/' => plain = false,
-            _ => {}
+    if is_plain(raw)? {
+        return Ok(Target { path: Cow::Borrowed(raw), query, readings: Readings::new() });
+    }
+    let origin = if keeps() { Origin::Keeps } else { Origin::Normalises };
+    let decoded = decode_unreserved(raw, origin)?;
+    if origin == Origin::Keeps {
+        let mut readings = readings::of(&decoded, origin)?;
+        if decoded != raw {
+            readings.push(decoded.into());
         }
-        last = b;
+        return Ok(Target { path: Cow::Borrowed(raw), query, readings });
     }
-    if plain {
-        return Ok(Target { path: Cow::Borrowed(raw), query, readings: SmallVec::new() });
-    }
-    let path = remove_dot_segments(&decode_unreserved(raw)?)?;
-    let readings = other_readings(&path)?;
+    let path = remove_dot_segments(&decoded, origin)?;
+    let readings = readings::of(&path, origin)?;
     let path = if path == raw { Cow::Borrowed(raw) } else { Cow::Owned(path) };
     Ok(Target { path, query, readings })
 }
 
+/// What a server takes for the query that splits a canonical path at `?` after it was decoded. Empty for nearly
+/// every path.
+pub fn late_queries(path: &str) -> Vec<String> {
+    if path.contains('%') && (path.contains("3F") || path.contains("3f")) {
+        readings::late_queries(path)
+    } else {
+        Vec::new()
+    }
+}
+
+/// Adds what a field says that the path was before somebody rewrote it, which some frameworks take for the path.
+///
+/// # Errors
+/// The field has no path that is sound.
+pub fn add_named(headers: &HeaderMap, readings: &mut Readings) -> Result<(), TargetError> {
+    for value in REWRITTEN.iter().flat_map(|name| headers.get_all(*name)) {
+        let value = value.to_str().map_err(|_| TargetError::Character)?;
+        let target = match value.split_once("://") {
+            Some((scheme, behind)) if !scheme.contains('/') => match behind.find('/') {
+                Some(slash) => behind.get(slash..).unwrap_or_default(),
+                None => "/",
+            },
+            _ => value,
+        };
+        let named = canonical(target.split('#').next().unwrap_or_default())?;
+        for reading in std::iter::once(Box::from(&*named.path)).chain(named.readings) {
+            if !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+        if readings.len() > readings::COUNT_MAX {
+            return Err(TargetError::Ambiguous);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a path is canonical as it stands, and nobody reads it otherwise.
+fn is_plain(raw: &str) -> Result<bool, TargetError> {
+    let mut plain = true;
+    let mut last = 0;
+    for b in raw.bytes() {
+        match b {
+            // These never go unencoded in a path (RFC 3986 §3.3). Braces and the like are sent raw by some clients
+            // and harmless; what splits or folds a path is refused.
+            0..=b' ' | 0x7f.. | b'\\' | b'#' => return Err(TargetError::Character),
+            b'%' | b';' => plain = false,
+            b'.' | b'/' if last == b'/' => plain = false,
+            b'/' if last == b'.' => plain = false,
+            _ => {}
+        }
+        last = b;
+    }
+    Ok(plain && last != b'.')
+}
+
 /// Decodes `%41` to `A`, and makes `%2f` into `%2F`.
-fn decode_unreserved(raw: &str) -> Result<String, TargetError> {
+fn decode_unreserved(raw: &str, origin: Origin) -> Result<String, TargetError> {
     let mut out = String::with_capacity(raw.len());
     let mut decoded: Vec<u8> = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
@@ -95,23 +173,35 @@ fn decode_unreserved(raw: &str) -> Result<String, TargetError> {
         };
         let value = high << 4 | low;
         decoded.push(value);
-        match value {
-            0 | b'\r' | b'\n' => return Err(TargetError::Control),
-            v if v.is_ascii_alphanumeric() || matches!(v, b'-' | b'.' | b'_' | b'~') => {
-                out.push(char::from(v))
-            }
-            v => {
-                out.push('%');
-                out.extend([v >> 4, v & 15].map(hex_digit));
-            }
+        if is_refused(value, origin) {
+            return Err(TargetError::Control);
         }
+        push_encoded(&mut out, value);
     }
     std::str::from_utf8(&decoded).map_err(|_| TargetError::Utf8)?;
     Ok(out)
 }
 
-/// RFC 3986 §5.2.4, but a path that climbs above its root is refused rather than clamped.
-fn remove_dot_segments(path: &str) -> Result<String, TargetError> {
+/// One byte that was percent-encoded, as a canonical path has it.
+fn push_encoded(out: &mut String, value: u8) {
+    if value.is_ascii_alphanumeric() || matches!(value, b'-' | b'.' | b'_' | b'~') {
+        out.push(char::from(value));
+    } else {
+        out.push('%');
+        out.extend([value >> 4, value & 15].map(hex_digit));
+    }
+}
+
+/// Control characters have no business in a path, encoded or not; names of objects may have some.
+const fn is_refused(value: u8, origin: Origin) -> bool {
+    match origin {
+        Origin::Normalises => value < b' ' || value == 0x7f,
+        Origin::Keeps => matches!(value, 0 | b'\r' | b'\n'),
+    }
+}
+
+/// RFC 3986 §5.2.4, but a path that climbs above its root is refused rather than clamped, unless it is a name.
+fn remove_dot_segments(path: &str, origin: Origin) -> Result<String, TargetError> {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
@@ -120,7 +210,9 @@ fn remove_dot_segments(path: &str) -> Result<String, TargetError> {
             "." if last => kept.push(""),
             "." => {}
             ".." => {
-                kept.pop().ok_or(TargetError::AboveRoot)?;
+                if kept.pop().is_none() && origin == Origin::Normalises {
+                    return Err(TargetError::AboveRoot);
+                }
                 if last {
                     kept.push("");
                 }
@@ -129,69 +221,6 @@ fn remove_dot_segments(path: &str) -> Result<String, TargetError> {
         }
     }
     Ok(format!("/{}", kept.join("/")))
-}
-
-/// The other readings of a canonical path, each canonical itself.
-fn other_readings(path: &str) -> Result<SmallVec<[Box<str>; 0]>, TargetError> {
-    let mut readings: SmallVec<[Box<str>; 0]> = SmallVec::new();
-    let mut current = path.to_owned();
-    for _ in 0..DECODINGS_MAX {
-        let loose = loosest(&current)?;
-        if loose != path && !readings.iter().any(|r| **r == *loose) {
-            readings.push(loose.into());
-        }
-        let Some(next) = decode_once(&current)? else { break };
-        current = next;
-    }
-    Ok(readings)
-}
-
-/// As the most lenient origin reads it: separators decoded, backslashes folded, parameters and empty
-/// segments dropped, dot segments removed.
-fn loosest(path: &str) -> Result<String, TargetError> {
-    let slashes = path
-        .replace("%2F", "/")
-        .replace("%2f", "/")
-        .replace("%5C", "/")
-        .replace("%5c", "/")
-        .replace('\\', "/");
-    let stripped: Vec<&str> = slashes
-        .split('/')
-        .map(|s| s.split(';').next().unwrap_or_default())
-        .map(|s| s.split("%3B").next().unwrap_or_default().trim_end_matches("%20"))
-        .filter(|s| !s.is_empty())
-        .collect();
-    let trailing = if slashes.ends_with('/') && !stripped.is_empty() { "/" } else { "" };
-    remove_dot_segments(&format!("/{}{trailing}", stripped.join("/")))
-}
-
-/// Decodes every percent-encoding once, or says that there is none left. What becomes undecodable stays.
-fn decode_once(path: &str) -> Result<Option<String>, TargetError> {
-    if !path.contains('%') {
-        return Ok(None);
-    }
-    let mut out = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes().peekable();
-    let mut changed = false;
-    while let Some(b) = bytes.next() {
-        let mut ahead = bytes.clone();
-        match (b, ahead.next().and_then(hex), ahead.next().and_then(hex)) {
-            (b'%', Some(high), Some(low)) => {
-                let value = high << 4 | low;
-                if matches!(value, 0 | b'\r' | b'\n') {
-                    return Err(TargetError::Control);
-                }
-                out.push(value);
-                bytes = ahead;
-                changed = true;
-            }
-            _ => out.push(b),
-        }
-    }
-    if !changed {
-        return Ok(None);
-    }
-    String::from_utf8(out).map(Some).map_err(|_| TargetError::Utf8)
 }
 
 /// In upper case (RFC 3986 §2.1).
@@ -208,8 +237,8 @@ const fn hex(b: u8) -> Option<u8> {
     }
 }
 
-/// A third decoder behind the origin's front is as far as anybody was seen to go.
-const DECODINGS_MAX: usize = 3;
+/// Of IIS, and of frameworks that know it (Symfony, Zend).
+const REWRITTEN: [&str; 2] = ["x-original-url", "x-rewrite-url"];
 
 #[cfg(test)]
 mod tests {
@@ -239,9 +268,9 @@ mod tests {
         reads("/a%2fb", "/a%2Fb", &["/a/b"]);
         reads("/a//b", "/a//b", &["/a/b"]);
         reads("/a;v=1/b", "/a;v=1/b", &["/a/b"]);
-        reads("/group%252Fproject", "/group%252Fproject", &["/group/project"]);
-        reads("/x/..%2fadmin", "/x/..%2Fadmin", &["/admin"]);
-        reads("/public/..;/admin", "/public/..;/admin", &["/admin"]);
+        reads("/group%252Fproject", "/group%252Fproject", &["/group%2Fproject", "/group/project"]);
+        reads("/x/..%2fadmin", "/x/..%2Fadmin", &["/x/../admin", "/admin"]);
+        reads("/public/..;/admin", "/public/..;/admin", &["/public/../admin", "/admin"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod json;
 mod lines;
 mod parts;
 
+use super::object_store::keeps_paths;
 use super::protocol::{Request, Unread};
 use super::{Body, Decoded, Json, Limits};
 use crate::authority::Authority;
@@ -168,27 +169,25 @@ impl Frame<'_> {
         let method = Method::from_bytes(written.method.as_bytes())
             .map_err(|_| Unread::from("a request in the batch has a method that is none"))?;
         let (target, other) = self.target(written.url)?;
-        let canonical = |target| {
-            path::canonical(target)
-                .map_err(|error| Unread::from(format!("a request in the batch is refused: {error}")))
-        };
+        let refused = |error| Unread::from(format!("a request in the batch is refused: {error}"));
         // It is sent as it is written here: whoever merges slashes first comes to another end.
         let steps = target.split(['?', '#']).next().unwrap_or_default().split(['/', '\\']);
         if steps.into_iter().any(is_dots) {
             return Err("a request in the batch has dots for a part of its path".into());
         }
-        let target = canonical(&target)?;
-        let mut readings: Vec<Box<str>> = target.readings.into_iter().collect();
+        let keeps = || keeps_paths(self.head.authority.host.as_str());
+        let mut target = path::canonical_unless(&target, keeps).map_err(refused)?;
         if let Some(other) = &other {
-            let other = canonical(other)?;
-            readings.push(other.path.as_ref().into());
-            readings.extend(other.readings);
+            let other = path::canonical_unless(other, keeps).map_err(refused)?;
+            target.readings.push(other.path.as_ref().into());
+            target.readings.extend(other.readings);
         }
         let headers = self.headers(&written.headers, &written.body)?;
+        path::add_named(&headers, &mut target.readings).map_err(refused)?;
         let part = Part {
             method,
             path: target.path.into_owned(),
-            readings,
+            readings: target.readings,
             query: target.query.map(str::to_owned),
             body: body(&headers, &written.body),
             headers,

@@ -15,6 +15,7 @@ mod json;
 mod jsonrpc;
 pub mod k8s;
 mod multipart;
+pub mod object_store;
 pub mod protocol;
 pub mod sql;
 

@@ -7,6 +7,7 @@ mod json;
 mod shell;
 
 use crate::authority::{Authority, HostError, Scheme};
+use crate::decode::object_store::keeps_paths;
 use crate::path::{self, TargetError};
 use crate::request::Head;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -150,11 +151,12 @@ impl Sample {
         if target.parse::<PathAndQuery>().is_err() {
             return Err(SampleError::Target(TargetError::Character));
         }
-        let target = path::canonical(&target)
-            .map_err(SampleError::Target)
-            .map(|t| (t.path.into_owned(), t.readings.into_iter().collect(), t.query.map(str::to_owned)));
-        let (path, readings, query) = target?;
         let mut headers = self.header_map()?;
+        let keeps = || keeps_paths(authority.host.as_str());
+        let mut target = path::canonical_unless(&target, keeps).map_err(SampleError::Target)?;
+        path::add_named(&headers, &mut target.readings).map_err(SampleError::Target)?;
+        let (path, query) = (target.path.into_owned(), target.query.map(str::to_owned));
+        let readings = target.readings.into_iter().collect();
         agree(&headers, scheme, &authority)?;
         framed(&headers)?;
         let host = if authority.port == scheme.default_port() {
