@@ -187,7 +187,7 @@ impl Frame<'_> {
         let part = Part {
             method,
             path: target.path.into_owned(),
-            readings: target.readings,
+            readings: target.readings.into_iter().collect(),
             query: target.query.map(str::to_owned),
             body: body(&headers, &written.body),
             headers,

@@ -104,7 +104,7 @@ fn run(example: &Example, check: impl FnOnce(&Facts<'_>) -> Option<String>) -> O
     if let Body::Unreadable(reason) = &body {
         return Some(format!("its own body cannot be read: {reason}"));
     }
-    let (methods, views) = (Methods::of(&head), Views::default());
+    let (methods, views) = (Methods::of(&head, &body), Views::default());
     let moment = Some(Timestamp::UNIX_EPOCH); // time windows and rates count as met
     check(&evaluate::facts(&head, &methods, &caller, &body, &views, moment, Counting::Met))
 }

@@ -5,6 +5,7 @@ use super::rate::Counting;
 use super::truth::Unclear;
 use crate::decode::protocol::{Request, Said, Unread, View, Views};
 use crate::decode::{Body, Decoded, Json, component, same_folded, split};
+use crate::path::late_queries;
 use crate::request::{Caller, Head};
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -113,10 +114,17 @@ impl<'a> Facts<'a> {
     /// A query parameter. Both separators in use (`&`, and `;` of older servers) are tried.
     pub(super) fn query(&self, name: &str) -> Field<'a> {
         let mut field = Field::default();
-        let Some(query) = self.head.query else { return field };
-        gather(&mut field, query, &['&'], name);
-        if query.contains(';') {
-            gather(&mut field, query, &['&', ';'], name);
+        if let Some(query) = self.head.query {
+            gather(&mut field, query, &['&'], name);
+            if query.contains(';') {
+                gather(&mut field, query, &['&', ';'], name);
+            }
+        }
+        for late in late_queries(self.head.path) {
+            let mut more = Field::default();
+            gather(&mut more, &late, &['&', ';'], name);
+            let values = more.values.into_iter();
+            field.values.extend(values.map(|seen| Seen { text: seen.text.into_owned().into(), ..seen }));
         }
         field
     }
@@ -129,6 +137,16 @@ impl<'a> Facts<'a> {
                 Err(_) => field.unclear = Some(Unclear::Other),
             }
             field.exact = true;
+        }
+        // Gateways take `_` for `-` (RFC 3875 §4.1.18).
+        let alike = |other: &http::HeaderName| {
+            let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
+            other.as_str().contains('_')
+                && other.as_str().bytes().map(fold).eq(name.as_str().bytes().map(fold))
+        };
+        for other in self.head.headers.keys().filter(|other| *other != name && alike(other)) {
+            let values = self.head.headers.get_all(other).iter();
+            field.values.extend(values.map(|value| Seen::text(String::from_utf8_lossy(value.as_bytes()))));
         }
         field
     }

@@ -5,7 +5,7 @@
 
 use super::host::HostPattern;
 use super::path::{PathPattern, segments, trimmed};
-use super::segment::{Case, Segment, folded_hash};
+use super::segment::{Case, Segment, folded_hash, has_beyond_ascii};
 use crate::request::Head;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -139,6 +139,8 @@ impl Trie {
         let mut node = &mut self.root;
         for segment in &path.head {
             node = match segment {
+                // Its other letter cases have other hashes.
+                Segment::Literal(text) if has_beyond_ascii(text) => &mut **node.any.get_or_insert_default(),
                 Segment::Literal(text) => find_or_insert(&mut node.literals, text, Node::default()),
                 Segment::Any(_) => &mut **node.any.get_or_insert_default(),
                 Segment::Pieces(_) => {

@@ -173,7 +173,7 @@ impl Ask {
         let head = facts.head;
         match self {
             Self::Port(value) => value.answer(&port(facts), stance),
-            Self::Method(methods) => methods.answer(facts, stance).into(),
+            Self::Method(methods) => methods.answer(facts, stance),
             Self::Host(hosts) => hosts.iter().any(|h| h.matches(head.authority.host.as_str())).into(),
             Self::Path(paths) => path_answer(paths, facts, stance),
             Self::PathText(value) => value.answer(&readings(facts, stance), stance),
@@ -189,7 +189,7 @@ impl Ask {
                 Some(size) => bounds.iter().all(|(order, bound)| order.holds(size.cmp(bound))).into(),
                 None => Truth::Unclear(Unclear::Body),
             },
-            Self::Header(name, value) => value.answer(&facts.header(name), stance),
+            Self::Header(name, value) => value.answer(&header(facts, name, stance), stance),
             Self::Query(name, value) => value.answer(&facts.query(name), stance),
             Self::Time(windows) => match (facts.counting, facts.now) {
                 (Counting::Met, _) => Truth::Yes,
@@ -284,6 +284,17 @@ fn readings<'a>(facts: &Facts<'a>, stance: Stance) -> Field<'a> {
     field.values.extend(facts.head.readings.iter().map(|reading| Seen::text(&**reading)));
     if stance == Stance::Generous && facts.head.path.len() > 1 && facts.head.path.ends_with('/') {
         field.values.push(Seen::text(trimmed(facts.head.path)));
+    }
+    field
+}
+
+/// Generously, what some take for a list is one as well, value by value.
+fn header<'a>(facts: &Facts<'a>, name: &HeaderName, stance: Stance) -> Field<'a> {
+    let mut field = facts.header(name);
+    if stance == Stance::Generous && field.values.iter().any(|seen| seen.text.contains(',')) {
+        let whole = field.values.clone();
+        let items = whole.iter().flat_map(|seen| seen.text.split(','));
+        field.values.extend(items.map(|item| Seen::text(item.trim().to_owned())));
     }
     field
 }

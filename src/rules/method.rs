@@ -3,10 +3,11 @@
 use super::facts::Facts;
 use super::reader::{Reader, did_you_mean};
 use super::tree::{Kind, Node};
-use super::truth::Stance;
-use crate::decode::{component, split};
+use super::truth::{Stance, Truth, Unclear};
+use crate::decode::{Body, Json, component, split};
+use crate::path::late_queries;
 use crate::request::Head;
-use http::HeaderName;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use std::borrow::Cow;
 
 /// The methods that a request can be taken for. Overrides are honoured by many frameworks, so what holds or
@@ -16,30 +17,46 @@ pub(super) struct Methods<'a> {
     real: &'a str,
     /// Nearly always empty, and then no heap is used.
     overrides: Vec<Cow<'a, str>>,
-    /// All of them, as bits.
+    /// Whether the body may name another one and cannot be looked at.
+    hidden: Hidden,
+    /// All that it can be, as bits.
     pub(super) bits: u16,
 }
 
+/// What a body that was not read, or cannot be, may name a method in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    /// Nothing.
+    No,
+    /// A document or a multipart form: often large, and seldom read for this.
+    Member,
+    /// A form.
+    Field,
+}
+
 impl<'a> Methods<'a> {
-    pub(super) fn of(head: &Head<'a>) -> Self {
+    pub(super) fn of(head: &Head<'a>, body: &'a Body) -> Self {
         let real = head.method.as_str();
         let mut overrides: Vec<Cow<'a, str>> = Vec::new();
-        for name in &OVERRIDE_FIELDS {
+        for name in head.headers.keys().filter(|name| is_one_of(name.as_str(), &FIELDS)) {
             for value in head.headers.get_all(name) {
-                overrides.push(String::from_utf8_lossy(value.as_bytes()));
+                add(&mut overrides, &String::from_utf8_lossy(value.as_bytes()));
             }
         }
         if let Some(query) = head.query
             && may_override(query)
         {
-            for (name, value) in split(query, &['&', ';']) {
-                if OVERRIDE_PARAMETERS.iter().any(|known| component(name).eq_ignore_ascii_case(known)) {
-                    overrides.push(component(value));
-                }
-            }
+            add_from_query(&mut overrides, query);
         }
-        let bits = overrides.iter().fold(bit(real), |bits, method| bits | bit(method));
-        Self { real, overrides, bits }
+        for query in late_queries(head.path) {
+            add_from_query(&mut overrides, &query);
+        }
+        let hidden = overridden_by_body(&mut overrides, head, body);
+        let bits = match hidden {
+            Hidden::No => overrides.iter().fold(bit(real), |bits, method| bits | bit(method)),
+            Hidden::Member | Hidden::Field => u16::MAX,
+        };
+        Self { real, overrides, hidden, bits }
     }
 
     /// `POST`, or `POST as DELETE`.
@@ -49,9 +66,118 @@ impl<'a> Methods<'a> {
 
     /// RFC 9110 §9.2.1, but for TRACE, which nobody needs; and only if no override says otherwise.
     pub(super) fn are_safe(&self) -> bool {
-        let safe = |method: &str| matches!(method, "GET" | "HEAD" | "OPTIONS");
-        safe(self.real) && self.overrides.iter().all(|method| safe(method))
+        is_safe(self.real) && self.overrides.iter().all(|method| is_safe(method))
     }
+}
+
+fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Adds the methods that a value names: usually one.
+fn add(overrides: &mut Vec<Cow<'_, str>>, value: &str) {
+    let named = value.split([',', ';', ' ', '\t']).map(|method| method.trim_matches(['"', '\'']));
+    for method in named.filter(|method| !method.is_empty()).take(NAMED_MAX) {
+        if !overrides.iter().any(|known| known == method) {
+            overrides.push(Cow::Owned(method.to_owned()));
+        }
+    }
+}
+
+fn add_from_query(overrides: &mut Vec<Cow<'_, str>>, query: &str) {
+    for (name, value) in split(query, &['&', ';']) {
+        if is_one_of(&component(name), &PARAMETERS) {
+            add(overrides, &component(value));
+        }
+    }
+}
+
+/// Adds what the body names: in fields of a form, or in members on top of a document. Says what it may hide.
+fn overridden_by_body(overrides: &mut Vec<Cow<'_, str>>, head: &Head<'_>, body: &Body) -> Hidden {
+    let decoded = match body {
+        Body::Empty => return Hidden::No,
+        Body::Decoded(decoded) => decoded,
+        // No text in UTF-8: if it is some text, in whatever coding has ASCII in it, the name shows.
+        Body::Binary { bytes, .. } if !mentions(bytes) => return Hidden::No,
+        Body::NotRead | Body::Unreadable(_) | Body::Binary { .. } => return carrier(head),
+    };
+    for (name, value) in decoded.form.iter().flatten() {
+        if is_one_of(name, &PARAMETERS) {
+            add(overrides, value);
+        }
+    }
+    match &decoded.json {
+        Some(Json::List(items)) => items.iter().for_each(|item| add_from_json(overrides, item)),
+        Some(document) => add_from_json(overrides, document),
+        None => {}
+    }
+    // What is no JSON to us may be some to a lenient reader.
+    let lenient =
+        decoded.unstructured.is_some() && decoded.text.as_ref().is_some_and(|text| mentions(text.as_bytes()));
+    if lenient { carrier(head) } else { Hidden::No }
+}
+
+fn add_from_json(overrides: &mut Vec<Cow<'_, str>>, document: &Json) {
+    let Json::Map(members) = document else { return };
+    for (name, value) in members {
+        match value {
+            Json::Text(method) if is_one_of(name, &PARAMETERS) => add(overrides, method),
+            _ => {}
+        }
+    }
+}
+
+/// What a body could name a method in, as far as the head tells: files and streams are not read for parameters.
+fn carrier(head: &Head<'_>) -> Hidden {
+    let length = head.headers.get(CONTENT_LENGTH);
+    if length.is_some_and(|length| length == "0") {
+        return Hidden::No;
+    }
+    let mut types = head.headers.get_all(CONTENT_TYPE).iter();
+    let Some(named) = types.next() else {
+        // Some servers take what has no type for a form.
+        let expected =
+            length.is_some() || !matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE");
+        return if expected { Hidden::Field } else { Hidden::No };
+    };
+    let essence =
+        named.as_bytes().split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
+    let is = |known: &[u8]| {
+        essence.len() >= known.len() && {
+            let (front, back) = (essence.get(..known.len()), essence.get(essence.len() - known.len()..));
+            let wanted = if known.starts_with(b"+") { back } else { front };
+            wanted.is_some_and(|part| part.eq_ignore_ascii_case(known))
+        }
+    };
+    if is(b"application/x-www-form-urlencoded") || types.next().is_some() {
+        Hidden::Field
+    } else if is(b"application/json")
+        || is(b"text/")
+        || is(b"multipart/")
+        || is(b"+json")
+        || !essence.contains(&b'/')
+    {
+        Hidden::Member
+    } else {
+        Hidden::No
+    }
+}
+
+/// Whether bytes have the word that is part of every name in [`PARAMETERS`]; two-byte codings have NULs in it.
+fn mentions(bytes: &[u8]) -> bool {
+    let word = b"method";
+    let mut seen = 0;
+    for byte in bytes.iter().filter(|byte| **byte != 0) {
+        let byte = byte.to_ascii_lowercase();
+        seen = match word.get(seen) {
+            Some(next) if *next == byte => seen + 1,
+            _ => usize::from(byte == b'm'),
+        };
+        if seen == word.len() {
+            return true;
+        }
+    }
+    false
 }
 
 /// A compiled `method` matcher.
@@ -109,14 +235,22 @@ impl MethodSet {
         if self.negated || !self.others.is_empty() { u16::MAX } else { self.bits }
     }
 
-    pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> bool {
+    pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
         let methods = facts.methods;
-        match stance {
-            Stance::Generous => {
-                self.has(&upper(methods.real))
-                    || methods.overrides.iter().any(|method| self.has(&upper(method)))
-            }
-            Stance::Exact => self.has(methods.real) && methods.overrides.iter().all(|m| self.has(m)),
+        let named = &methods.overrides;
+        // A document that comes with an unsafe method that may pass is not read for one more name in it: many are long.
+        let in_doubt = match (stance, methods.hidden) {
+            (_, Hidden::No) => false,
+            (Stance::Exact, Hidden::Member) => is_safe(methods.real),
+            (Stance::Exact, Hidden::Field) | (Stance::Generous, _) => true,
+        };
+        let matched = match stance {
+            Stance::Generous => self.has(&upper(methods.real)) || named.iter().any(|m| self.has(&upper(m))),
+            Stance::Exact => self.has(methods.real) && named.iter().all(|m| self.has(m)),
+        };
+        match (stance, matched) {
+            (Stance::Generous, false) | (Stance::Exact, true) if in_doubt => Truth::Unclear(Unclear::Body),
+            (_, matched) => matched.into(),
         }
     }
 
@@ -152,6 +286,20 @@ fn upper(method: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(method)
     }
+}
+
+/// Whether a name is one of these. Gateways write `_` for `-` (RFC 3875 §4.1.18), and PHP `_` for `.` and for a blank;
+/// `name[]` is `name`.
+fn is_one_of(name: &str, known: &[&str]) -> bool {
+    if name.len() < NAME_BYTES_MIN {
+        return false;
+    }
+    let bare = name.split('[').next().unwrap_or_default().trim().bytes();
+    let fold = |byte: u8| match byte {
+        b'_' | b'.' | b' ' => b'-',
+        other => other.to_ascii_lowercase(),
+    };
+    known.iter().any(|known| bare.clone().map(fold).eq(known.bytes()))
 }
 
 /// Cheap test before a query is taken apart.
@@ -202,10 +350,28 @@ const REGISTERED: &[&str] = &[
     "UNLOCK",
     "UPDATE",
 ];
-static OVERRIDE_FIELDS: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
+/// Header fields that name a method, as [`is_one_of`] compares them.
+const FIELDS: [&str; 8] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-http-override",
+    "http-method-override",
+    "x-original-method",
+    "x-forwarded-method",
+    "-method",
 ];
-/// `_HttpMethod` is Salesforce's.
-const OVERRIDE_PARAMETERS: [&str; 4] = ["_method", "x-http-method-override", "$httpmethod", "_httpmethod"];
+/// Parameters and members that do; `_HttpMethod` is Salesforce's.
+const PARAMETERS: [&str; 7] = [
+    "-method",
+    "-httpmethod",
+    "$httpmethod",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "http-method-override",
+];
+/// The shortest of them all.
+const NAME_BYTES_MIN: usize = 7;
+/// More names in one value than there are methods say nothing more.
+const NAMED_MAX: usize = 32;

@@ -249,7 +249,7 @@ impl RuleSet {
 
     /// What of the body must be read before [`Self::evaluate`] can be asked.
     pub fn need(&self, head: &Head<'_>, caller: &Caller<'_>) -> Need {
-        let (methods, views) = (Methods::of(head), Views::default());
+        let (methods, views) = (Methods::of(head, &Body::NotRead), Views::default());
         let facts = evaluate::facts(head, &methods, caller, &Body::NotRead, &views, None, Counting::Later);
         self.body_is_needed(&facts)
     }
@@ -264,13 +264,13 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Ruling<'_> {
-        let (methods, views) = (Methods::of(head), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::default());
         self.judge(&evaluate::facts(head, &methods, caller, body, &views, Some(now), Counting::Count(rates)))
     }
 
     /// The part of a ruling that is stored with a hold; in observe mode, of the ruling that would have been.
     pub fn grounds(&self, ruling: &Ruling<'_>, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> Grounds {
-        let (methods, views) = (Methods::of(head), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::default());
         self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later))
     }
 
@@ -291,7 +291,7 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Vec<NearMiss> {
-        let (methods, views) = (Methods::of(head), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::default());
         self.near_misses(&evaluate::facts(
             head,
             &methods,

@@ -26,7 +26,7 @@ pub(super) enum Case {
 impl Case {
     pub(super) fn same(self, a: &str, b: &str) -> bool {
         match self {
-            Self::Folded => a.eq_ignore_ascii_case(b),
+            Self::Folded => a.eq_ignore_ascii_case(b) || same_beyond_ascii(a, b),
             Self::Exact => a == b,
         }
     }
@@ -126,6 +126,18 @@ fn fit<'s>(pieces: &[Piece], segment: &'s str, case: Case, captured: &mut dyn Fn
     }
 }
 
+/// Whether two texts with letters beyond ASCII, which stand there percent-encoded, differ in letter case only.
+fn same_beyond_ascii(a: &str, b: &str) -> bool {
+    let folded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().to_lowercase();
+    // A `%` of one's own is encoded as well, so that what decodes alike is alike.
+    has_beyond_ascii(a) && has_beyond_ascii(b) && folded(a) == folded(b)
+}
+
+/// Whether a percent-encoded text has characters beyond ASCII.
+pub(super) fn has_beyond_ascii(text: &str) -> bool {
+    text.as_bytes().windows(2).any(|two| matches!(two, [b'%', b'8'..=b'9' | b'A'..=b'F']))
+}
+
 /// FNV-1a over letters in lower case: the same for all spellings that [`Case::Folded`] takes for one.
 pub(super) fn folded_hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -162,6 +174,8 @@ mod tests {
         check("*.git", "a.git", Some(&[]));
         check("*.git", "a.gitx", None);
         check("a*b*c", "aXbXbXc", Some(&[]));
+        check("caf%C3%A9", "CAF%C3%89", Some(&[]));
+        check("caf%C3%A9", "CAF%C3%A8", None);
         for bad in ["{", "{a", "a}", "{}", "{a b}", "**", "*{a}"] {
             assert_eq!(Segment::parse(bad), None, "{bad}");
         }
