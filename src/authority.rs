@@ -137,7 +137,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Reads `host`, `host:port` or `[v6]:port`; a missing port is `default_port`.
+    /// Reads `host`, `host:port` or `[v6]:port`; a port that is missing, or empty (RFC 3986 §3.2.3), is
+    /// `default_port`.
     ///
     /// # Errors
     /// As [`Host::parse`], and a port that is not 1 to 65535 in plain digits.
@@ -147,8 +148,8 @@ impl Authority {
             _ => (text, None),
         };
         let port = match port {
-            None => default_port,
-            Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            None | Some("") => default_port,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse().ok().filter(|port| *port != 0).ok_or(HostError::Port)?
             }
             Some(_) => return Err(HostError::Port),
@@ -266,7 +267,12 @@ mod tests {
         assert_eq!(Authority::parse("a.test", 443).unwrap().port, 443);
         assert_eq!(Authority::parse("a.test:8443", 443).unwrap().port, 8443);
         assert_eq!(Authority::parse("[::1]:80", 443).unwrap().to_string(), "[::1]:80");
-        for bad in ["a.test:", "a.test:0", "a.test:65979", "a.test:+80", "a.test: 80", "a.test:80:80"] {
+        assert_eq!(Authority::parse("a.test:", 443).unwrap().port, 443);
+        assert_eq!(Authority::parse("[::1]:", 443).unwrap().port, 443);
+        assert_eq!(Authority::parse("a.test:0443", 80).unwrap().port, 443);
+        for bad in
+            ["a.test:0", "a.test::", ":443", "a.test:65979", "a.test:+80", "a.test: 80", "a.test:80:80"]
+        {
             assert!(Authority::parse(bad, 443).is_err(), "{bad:?}");
         }
     }

@@ -290,7 +290,7 @@ fn opening(head: &httparse::Request<'_, '_>, length: usize) -> Result<Opening, R
         let same = std::str::from_utf8(host.value)
             .ok()
             .and_then(|host| Authority::parse(host, named.port).ok())
-            .is_some_and(|host| host.host == named.host);
+            .is_some_and(|host| host == named);
         if !same {
             return Err(bad(StatusCode::MISDIRECTED_REQUEST, "`CONNECT` and `Host` name different hosts"));
         }

@@ -16,7 +16,7 @@ use super::upgrade;
 use super::upstream::UpstreamError;
 use crate::agents::Known;
 use crate::authority::{Authority, Scheme};
-use crate::decode;
+use crate::decode::{self, object_store};
 use crate::hold::AgentWords;
 use crate::metrics::{Metrics, Reason};
 use crate::path;
@@ -130,8 +130,8 @@ async fn through(
         return Err(plain(malformed(status, &why)));
     }
 
-    // `CONNECT` opens a connection to us; within one it would open another, at the origin.
-    if parts.method == Method::CONNECT {
+    // `CONNECT` opens a connection to us; within one it would open another, at the origin. Letter case is no matter.
+    if is_connect(&parts) {
         return Err(plain(malformed(501, &"`CONNECT` comes first on a connection, or not at all")));
     }
 
@@ -142,12 +142,12 @@ async fn through(
 
     // Everybody agrees where it goes: CONNECT, SNI, Host or :authority, and the target.
     let destination = agree(link, &parts).map_err(plain)?;
-    if !found.names_host() || link.host == HostField::Ours {
-        parts.headers.insert(HOST, destination.text.clone());
+    if !found.names_host() || parts.headers.get(HOST) != Some(&destination.text) {
+        parts.headers.insert(HOST, destination.text.clone()); // in the one spelling that was compared
     }
 
     // One canonical path: what rules match and what goes on the wire.
-    let readings = canonical(&mut parts).map_err(plain)?;
+    let readings = canonical(&mut parts, destination.authority.host.as_str()).map_err(plain)?;
     if let Some(entered) = entered {
         entered.agreed(&parts, &destination);
     }
@@ -303,6 +303,13 @@ async fn inspect(exchange: &Exchange<'_>, body: Incoming) -> Result<(Taken, deco
     Ok((Taken::Read(read), decoded))
 }
 
+/// `CONNECT`, or what only it may have for a target: a host with no path.
+fn is_connect(parts: &Parts) -> bool {
+    parts.method == Method::CONNECT
+        || parts.method.as_str().eq_ignore_ascii_case("connect")
+        || (parts.uri.authority().is_some() && parts.uri.scheme().is_none())
+}
+
 /// The destination that everything in the request names.
 fn agree(link: &Link, parts: &Parts) -> Result<Destination, Reply> {
     if let Some(name) = &link.misdirected {
@@ -315,6 +322,12 @@ fn agree(link: &Link, parts: &Parts) -> Result<Destination, Reply> {
             HostField::Agrees | HostField::Ours => asked_for(link, &parts.uri)?,
         },
     };
+    if let Some(scheme) = parts.uri.scheme_str()
+        && !scheme.eq_ignore_ascii_case(destination.scheme.as_str())
+        && link.host != HostField::Ours
+    {
+        return Err(misdirected(&format!("the request target is an `{scheme}` URL")));
+    }
     if let Some(authority) = parts.uri.authority()
         && !destination.is_named_by(authority.as_str().as_bytes())
     {
@@ -360,14 +373,17 @@ fn named_by_host(link: &Link, headers: &http::HeaderMap, port: u16) -> Result<De
     Ok(Destination::new(Scheme::Http, authority, origin))
 }
 
-/// Makes the target canonical, in origin-form. Returns its other readings.
-fn canonical(parts: &mut Parts) -> Result<smallvec::SmallVec<[Box<str>; 0]>, Reply> {
+/// Makes the target canonical, in origin-form; for an object store it stays as it is. Returns its other readings.
+fn canonical(parts: &mut Parts, host: &str) -> Result<path::Readings, Reply> {
     let raw = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     if raw == "*" && parts.method == Method::OPTIONS {
-        return Ok(smallvec::SmallVec::new());
+        parts.uri = Uri::from_static("*");
+        return Ok(path::Readings::new());
     }
-    let target = path::canonical(raw).map_err(|e| malformed(400, &e))?;
-    let readings = target.readings;
+    let target =
+        path::canonical_unless(raw, || object_store::keeps_paths(host)).map_err(|e| malformed(400, &e))?;
+    let mut readings = target.readings;
+    path::add_named(&parts.headers, &mut readings).map_err(|e| malformed(400, &e))?;
     let rewritten = match (&target.path, target.query) {
         (Cow::Borrowed(_), _) => None,
         (Cow::Owned(path), None) => Some(path.clone()),

@@ -3,7 +3,7 @@
 use crate::hold::AgentWords;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 /// What a pass over the fields of a request found.
@@ -22,6 +22,9 @@ pub(crate) struct Found {
     content_type: u8,
     content_length: u8,
     amz_target: u8,
+    trailer: bool,
+    /// `Content_Length` or `Transfer_Encoding`.
+    underscored: bool,
 }
 
 impl Found {
@@ -39,6 +42,8 @@ pub(crate) enum FieldError {
     Connection(&'static str),
     #[error("a `Transfer-Encoding` other than `chunked`, once, is read in more than one way")]
     Coding,
+    #[error("a field that frames the body is written with `_`, and some read it all the same")]
+    Underscored,
     #[error("an expectation other than `100-continue` cannot be met")]
     Expectation,
 }
@@ -47,7 +52,7 @@ pub(crate) enum FieldError {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) words: AgentWords,
-    /// The protocol that the client wants to change to, unless it is HTTP/2 (h2c is a way around a proxy).
+    /// The protocol that the client wants to change to, unless requests would go on in it (h2c is a way around a proxy).
     pub(crate) upgrade: Option<HeaderValue>,
 }
 
@@ -75,7 +80,9 @@ pub(crate) fn look(headers: &HeaderMap) -> Found {
         } else {
             match name.as_str().as_bytes() {
                 [b'h', b'o', b'l', b'd', b'p', b'o', b'i', b'n', b't', b'-', ..] => found.ours = true,
-                b"keep-alive" | b"proxy-connection" => found.hop_by_hop = true,
+                b"keep-alive" | b"proxy-connection" | b"http2-settings" => found.hop_by_hop = true,
+                b"trailer" => found.trailer = true,
+                b"content_length" | b"transfer_encoding" => found.underscored = true,
                 b"traceparent" => found.trace = true,
                 b"x-amz-target" => found.amz_target = count(name),
                 _ => {}
@@ -100,9 +107,19 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
             return Err(FieldError::Repeated(name));
         }
     }
+    if found.underscored {
+        return Err(FieldError::Underscored);
+    }
     // What comes before a last `chunked` would be lost with the field, and the body with it (RFC 9112 §6.1).
-    if found.coding && !headers.get_all(TRANSFER_ENCODING).iter().eq(["chunked"]) {
-        return Err(FieldError::Coding);
+    if found.coding {
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let chunked = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !chunked || codings.next().is_some() {
+            return Err(FieldError::Coding);
+        }
+    }
+    if found.trailer {
+        headers.remove(TRAILER); // what it announces does not go on: see `Outgoing`
     }
     let mut taken = Taken::default();
     if found.expect {
@@ -112,11 +129,8 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
         headers.remove(EXPECT); // answered by us, once the body is wanted
     }
     if found.upgrade {
-        taken.upgrade = headers
-            .get(UPGRADE)
-            .filter(|protocol| !protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2c"))
-            .filter(|_| names_upgrade(headers))
-            .cloned();
+        taken.upgrade =
+            headers.get(UPGRADE).filter(|_| !offers_tunnel(headers) && names_upgrade(headers)).cloned();
     }
     strip(headers, found)?;
     if found.ours {
@@ -198,6 +212,17 @@ fn text(value: &HeaderValue) -> Option<String> {
     (!cut.is_empty()).then_some(cut)
 }
 
+/// Whether a protocol is offered that would carry requests of its own: HTTP of any version, or TLS. The origin picks
+/// one of those that are offered, so one is enough.
+fn offers_tunnel(headers: &HeaderMap) -> bool {
+    let protocols = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    protocols.map(<[u8]>::trim_ascii).any(|protocol| {
+        let begins =
+            |known: &[u8]| protocol.get(..known.len()).is_some_and(|p| p.eq_ignore_ascii_case(known));
+        begins(b"h2") || begins(b"h3") || begins(b"http") || begins(b"tls")
+    })
+}
+
 fn names_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONNECTION)
@@ -212,6 +237,7 @@ fn count(headers: &HeaderMap, name: &HeaderName) -> u8 {
 
 const HOP_BY_HOP: &[&str] = &[
     "connection",
+    "http2-settings",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
@@ -291,6 +317,7 @@ mod tests {
         assert_eq!(taken(&twice).unwrap_err(), FieldError::Coding);
         assert_eq!(taken(&[("transfer-encoding", "gzip, chunked")]).unwrap_err(), FieldError::Coding);
         assert!(taken(&[("transfer-encoding", "chunked")]).is_ok());
+        assert!(taken(&[("transfer-encoding", "Chunked")]).is_ok());
         assert_eq!(taken(&[("expect", "something")]).unwrap_err(), FieldError::Expectation);
     }
 
@@ -300,5 +327,17 @@ mod tests {
         assert_eq!(web.upgrade.unwrap(), "websocket");
         assert!(taken(&[("connection", "Upgrade"), ("upgrade", "h2c")]).unwrap().1.upgrade.is_none());
         assert!(taken(&[("upgrade", "websocket")]).unwrap().1.upgrade.is_none());
+        for other in ["websocket, h2c", "H2C", "foo,h2", "HTTP/2.0", "TLS/1.2, HTTP/1.1"] {
+            let asked = taken(&[
+                ("connection", "Upgrade, HTTP2-Settings"),
+                ("upgrade", other),
+                ("http2-settings", "AAMA"),
+            ]);
+            let (left, taken) = asked.unwrap();
+            assert!(taken.upgrade.is_none() && left.is_empty(), "{other}");
+        }
+        let two =
+            taken(&[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")]).unwrap().1;
+        assert!(two.upgrade.is_none());
     }
 }

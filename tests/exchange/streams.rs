@@ -90,8 +90,9 @@ async fn trailers_pass() {
     assert!(reply.trailers.contains(&("grpc-message".to_owned(), "fine".to_owned())), "{:?}", reply.trailers);
 }
 
+/// Some servers take them for fields of the head, where no rule has seen them.
 #[tokio::test]
-async fn request_trailers_pass() {
+async fn request_trailers_end_here() {
     let scene = Scene::new().await;
     let mut wire = scene.wire().await;
     let reply = wire
@@ -101,11 +102,8 @@ async fn request_trailers_pass() {
         )
         .await;
     assert_eq!((reply.status, reply.text().as_str()), (200, "abc"));
-    let trailers = scene.origin.arrived(1).await[0].trailers.clone();
-    assert_eq!(
-        trailers.and_then(|t| t.get("x-sum").cloned()).as_ref().map(|v| v.as_bytes()),
-        Some(&b"6"[..])
-    );
+    let seen = &scene.origin.arrived(1).await[0];
+    assert!(seen.trailers.is_none() && seen.field("trailer").is_none(), "{seen:?}");
 }
 
 #[tokio::test]
