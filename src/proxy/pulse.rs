@@ -4,6 +4,7 @@
 //! no timer is set for a request.
 
 use bytes::{Buf, Bytes};
+use futures_util::task::AtomicWaker;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(super) struct Pulse {
     heads: AtomicU64,
     active: AtomicU32,
     upgrade: AtomicU8,
+    /// Who waits to read on until the request to change protocols is answered.
+    reader: AtomicWaker,
 }
 
 /// Whether a connection changes to another protocol (RFC 9110 §7.8).
@@ -60,7 +63,13 @@ impl Pulse {
     pub(super) fn answered(&self, switching: bool) {
         if self.upgrade() == Upgrade::Asked {
             self.upgrade.store(if switching { 2 } else { 0 }, Relaxed);
+            self.reader.wake(); // the library does not read again by itself what was said not to be there yet
         }
+    }
+
+    /// Wakes this task when [`Self::answered`] was called.
+    pub(super) fn wake_when_answered(&self, cx: &Context<'_>) {
+        self.reader.register(cx.waker());
     }
 
     /// Returns when nothing was under way for `idle`, or bytes came in for `header` without becoming a request.

@@ -134,6 +134,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 }
                 Upgrade::Asked if this.framing.expects_head() => {
                     // Read on only to notice that the agent has gone.
+                    this.pulse.wake_when_answered(cx);
                     if this.kept.len() >= MORE_BYTES {
                         return Poll::Pending;
                     }
