@@ -27,10 +27,10 @@ async fn sound_certificates_pass() {
     let cases = [
         ("good.test", server(&host("good.test"), root, &[])),
         ("good-chain.test", server(&host("good-chain.test"), &between, &[&between])),
-        ("good-rsa.test", with_key(&host("good-rsa.test"), root, &[], rsa)),
+        ("good-rsa.test", with_key(&host("good-rsa.test"), root, &[], &rsa)),
         ("a.good-wildcard.test", server(&host("*.good-wildcard.test"), root, &[])),
         ("good-stapled.test", stapling(&serial, root, roots.staple("V"))),
-        ("good-tls12.test", only_tls12(server(&host("good-tls12.test"), root, &[]))),
+        ("good-tls12.test", only_tls12(&server(&host("good-tls12.test"), root, &[]))),
     ];
     let (holdpoint, origins) = roots.behind(cases).await;
     for (host, origin) in &origins {
@@ -253,7 +253,7 @@ fn host_with(name: &str, flaw: impl FnOnce(&mut rcgen::CertificateParams)) -> rc
     params
 }
 
-fn only_tls12(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
+fn only_tls12(config: &ServerConfig) -> Arc<ServerConfig> {
     let mut old = ServerConfig::builder_with_provider(Arc::clone(config.crypto_provider()))
         .with_protocol_versions(&[&rustls::version::TLS12])
         .expect("a version")

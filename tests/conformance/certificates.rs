@@ -62,19 +62,19 @@ pub(crate) fn server(
     issuer: &Authority,
     between: &[&Authority],
 ) -> Arc<ServerConfig> {
-    with_key(params, issuer, between, KeyPair::generate().expect("a key"))
+    with_key(params, issuer, between, &KeyPair::generate().expect("a key"))
 }
 
 pub(crate) fn with_key(
     params: &CertificateParams,
     issuer: &Authority,
     between: &[&Authority],
-    key: KeyPair,
+    key: &KeyPair,
 ) -> Arc<ServerConfig> {
-    let leaf = params.signed_by(&key, &issuer.issuer).expect("a certificate");
+    let leaf = params.signed_by(key, &issuer.issuer).expect("a certificate");
     let mut chain = vec![leaf.der().clone()];
     chain.extend(between.iter().map(|authority| authority.issuer.der().clone()));
-    shows(chain, pkcs8(&key), Vec::new())
+    shows(chain, pkcs8(key), Vec::new())
 }
 
 pub(crate) fn self_signed(params: &CertificateParams) -> Arc<ServerConfig> {
