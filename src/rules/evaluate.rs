@@ -188,5 +188,5 @@ pub(super) fn facts<'a>(
     now: Option<jiff::Timestamp>,
     counting: Counting<'a>,
 ) -> Facts<'a> {
-    Facts { head, methods, caller, body, views, now, counting }
+    Facts { head, methods, caller, body, views, now, counting, by_standard: false }
 }

@@ -24,6 +24,8 @@ pub(super) struct Facts<'a> {
     /// `None` when only the head is asked about.
     pub(super) now: Option<Timestamp>,
     pub(super) counting: Counting<'a>,
+    /// A rule asks that comes with Holdpoint, about services that are known.
+    pub(super) by_standard: bool,
 }
 
 /// All values that one name can stand for.

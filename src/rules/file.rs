@@ -7,7 +7,7 @@ use super::rule::{Adjuster, Adjustment, Example, Rule};
 use super::sample::Sample;
 use super::template::Template;
 use super::tree::{Kind, Node, parse};
-use super::{Mode, Source};
+use super::{Mode, STANDARD, Source};
 use crate::agent::LOCAL_AGENT;
 use crate::ruling::{Assurance, ParkedReply, ReviewPolicy, Risk, Verdict};
 use jiff::Timestamp;
@@ -149,6 +149,7 @@ fn read_rule(
         file: reader.file.clone(),
         line: reader.line(&start_of(node)),
         wording: reader.text_of(node),
+        is_standard: STANDARD.iter().any(|(name, text)| *name == reader.file && *text == &*reader.source),
         on_unreadable: on_unreadable.unwrap_or(Verdict::Hold),
         when,
         unless,

@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::reader::{Reader, did_you_mean};
 use super::tree::{Kind, Node};
 use super::truth::{Stance, Truth, Unclear};
+use crate::decode::object_store::keeps_paths;
 use crate::decode::{Body, Json, component, split};
 use crate::path::late_queries;
 use crate::request::Head;
@@ -142,25 +143,18 @@ fn carrier(head: &Head<'_>) -> Hidden {
     };
     let essence =
         named.as_bytes().split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
-    let is = |known: &[u8]| {
-        essence.len() >= known.len() && {
-            let (front, back) = (essence.get(..known.len()), essence.get(essence.len() - known.len()..));
-            let wanted = if known.starts_with(b"+") { back } else { front };
-            wanted.is_some_and(|part| part.eq_ignore_ascii_case(known))
-        }
+    let begins = |known: &[u8]| essence.get(..known.len()).is_some_and(|it| it.eq_ignore_ascii_case(known));
+    let end = essence.len().saturating_sub(JSON.len());
+    let member = MEMBERS.iter().any(|known| begins(known))
+        || essence.get(end..).is_some_and(|it| it.eq_ignore_ascii_case(JSON))
+        || !essence.contains(&b'/');
+    let hidden = match (begins(b"application/x-www-form-urlencoded") || types.next().is_some(), member) {
+        (true, _) => Hidden::Field,
+        (false, true) => Hidden::Member,
+        (false, false) => return Hidden::No,
     };
-    if is(b"application/x-www-form-urlencoded") || types.next().is_some() {
-        Hidden::Field
-    } else if is(b"application/json")
-        || is(b"text/")
-        || is(b"multipart/")
-        || is(b"+json")
-        || !essence.contains(&b'/')
-    {
-        Hidden::Member
-    } else {
-        Hidden::No
-    }
+    // What an object store is sent is what it keeps.
+    if keeps_paths(head.authority.host.as_str()) { Hidden::No } else { hidden }
 }
 
 /// Whether bytes have the word that is part of every name in [`PARAMETERS`]; two-byte codings have NULs in it.
@@ -238,9 +232,11 @@ impl MethodSet {
     pub(super) fn answer(&self, facts: &Facts<'_>, stance: Stance) -> Truth {
         let methods = facts.methods;
         let named = &methods.overrides;
-        // A document that comes with an unsafe method that may pass is not read for one more name in it: many are long.
+        // None of the services that the standard packs are about takes a method from a body. And a document that comes
+        // with an unsafe method that may pass is not read for one more name in it: many are long.
         let in_doubt = match (stance, methods.hidden) {
             (_, Hidden::No) => false,
+            _ if facts.by_standard => false,
             (Stance::Exact, Hidden::Member) => is_safe(methods.real),
             (Stance::Exact, Hidden::Field) | (Stance::Generous, _) => true,
         };
@@ -371,6 +367,9 @@ const PARAMETERS: [&str; 7] = [
     "x-method-override",
     "http-method-override",
 ];
+const JSON: &[u8] = b"+json";
+/// Beginnings of media types that servers look for members in, rightly or by mistake.
+const MEMBERS: [&[u8]; 5] = [b"application/json", b"multipart/", b"text/json", b"text/x-json", b"text/plain"];
 /// The shortest of them all.
 const NAME_BYTES_MIN: usize = 7;
 /// More names in one value than there are methods say nothing more.

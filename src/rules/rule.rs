@@ -31,6 +31,8 @@ pub struct Rule {
     pub line: usize,
     /// SHA-256 over its text, its adjustments' and its pack's hosts, lower-case hex.
     pub wording: String,
+    /// Whether it comes with Holdpoint.
+    pub(super) is_standard: bool,
     /// The verdict when the body that it depends on cannot be understood.
     pub(super) on_unreadable: Verdict,
     /// Any of these.
@@ -92,6 +94,7 @@ impl Rule {
     /// Whether one branch matches and no exemption does.
     pub(super) fn answer(&self, branch: &Matcher, facts: &Facts<'_>) -> Truth {
         let stance = self.stance();
+        let facts = &Facts { by_standard: self.is_standard, ..*facts };
         let matched = branch.answer(facts, stance);
         if matched == Truth::No || self.unless.is_empty() {
             return matched;
