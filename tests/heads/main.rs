@@ -33,6 +33,8 @@ rules:
   - { id: force, verdict: deny, why: x, when: { path: "/repos/{name}", query: { force: "true" } } }
   - { id: env, verdict: deny, why: x, when: { header: { x-env: prod } } }
   - { id: inner, verdict: deny, why: x, when: { host: inner.test } }
+  - { id: job, verdict: deny, why: x, when: { path: "/jobs/{id}", body: { force: true } } }
+  - { id: delete, verdict: deny, why: x, when: { host: only.test, method: DELETE } }
   - { id: parked, verdict: hold, why: x, when: { path: "/parked/**" } }
 "#;
 

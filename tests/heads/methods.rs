@@ -230,3 +230,45 @@ const BODIES: &[(&str, &str)] = &[
         "--b\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE\r\n--b--\r\n",
     ),
 ];
+
+/// A rule about a body asks for it whatever the method.
+#[tokio::test]
+async fn a_body_counts_with_any_method() {
+    let mut scene = Scene::new().await;
+    let chunked = |method: &str, body: &str| {
+        let body = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        format!("{method} /jobs/7 HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n{body}")
+    };
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS", "QUERY", "POST", "PUT", "PATCH", "SEARCH", "get"] {
+        let body = r#"{"force":true}"#;
+        scene.stopped(method, request(method, "/jobs/7", "", body)).await;
+        scene.stopped(method, request(method, "/jobs/7", "Content-Type: application/json\r\n", body)).await;
+        scene.stopped(method, chunked(method, body)).await;
+    }
+    for method in ["GET", "DELETE", "QUERY", "POST", "PUT"] {
+        let body = r#"{"force":false}"#;
+        scene.passed(method, request(method, "/jobs/7", "", body), method, "/jobs/7").await;
+        scene.passed(method, chunked(method, body), method, "/jobs/7").await;
+    }
+    scene.end();
+}
+
+/// A rule that names no path is about all of them.
+#[tokio::test]
+async fn a_method_counts_at_any_path() {
+    let mut scene = Scene::with(super::RULES, &["only.test"], |setup| setup).await;
+    let to = |method: &str, target: &str, fields: &str, body: &str| {
+        request(method, target, fields, body).replace("api.test", "only.test")
+    };
+    for (fields, body) in [
+        ("Content-Type: application/json\r\n", r#"{"_method":"DELETE"}"#),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", "_method=DELETE"),
+        ("X-HTTP-Method-Override: DELETE\r\n", ""),
+    ] {
+        scene.stopped_at("only.test", body, to("POST", "/any/path", fields, body)).await;
+    }
+    scene.stopped_at("only.test", "plainly", to("DELETE", "/", "", "")).await;
+    let json = "Content-Type: application/json\r\n";
+    scene.passed_at("only.test", "another", to("POST", "/x", json, r#"{"a":1}"#), "POST", "/x").await;
+    scene.end();
+}

@@ -47,6 +47,38 @@ async fn what_is_behind_a_request_is_judged_by_itself() {
     scene.end();
 }
 
+/// The body of a request that was refused is not the next request, read or not.
+#[tokio::test]
+async fn the_body_of_a_refused_request_is_no_request() {
+    let mut scene = Scene::new().await;
+    let smuggled = request("DELETE", "/users/42", "", "");
+    let clear = request("GET", "/smuggled", "", "");
+    for body in [&smuggled, &clear] {
+        for fields in ["", "Expect: 100-continue\r\n"] {
+            let mut wire = scene.wire().await;
+            let _ = wire.try_send(request("POST", "/admin/x", fields, body)).await;
+            assert_eq!(wire.reply().await.status, 403);
+            // It may end the connection, or go on behind the body.
+            let _ = wire.try_send(request("GET", "/x", "", "")).await;
+            scene.arrived += usize::from(super::status(&mut wire).await == Some(200));
+        }
+        let mut wire = scene.wire().await;
+        let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let _ =
+            wire.try_send(request("POST", "/admin/x", "Transfer-Encoding: chunked\r\n", "") + &chunked).await;
+        assert_eq!(wire.reply().await.status, 403);
+        // An origin that answers before it has read the body.
+        let mut wire = scene.wire().await;
+        let _ = wire.try_send(request("POST", "/early", "", body)).await;
+        assert_eq!(wire.reply().await.status, 413);
+        let _ = wire.try_send(request("GET", "/x", "", "")).await;
+        scene.arrived += 1 + usize::from(super::status(&mut wire).await == Some(200));
+    }
+    let targets: Vec<String> = scene.origin.seen().into_iter().map(|seen| seen.target).collect();
+    assert!(targets.iter().all(|target| target == "/x" || target == "/early"), "{targets:?}");
+    scene.end();
+}
+
 /// HTTP/2 without having agreed on it.
 #[tokio::test]
 async fn a_preface_of_http2_is_refused() {
