@@ -1,7 +1,12 @@
 #![no_main]
-use holdpoint::path::canonical;
+use holdpoint::path::{canonical, canonical_unless, late_queries};
 
 libfuzzer_sys::fuzz_target!(|target: &str| {
+    if let Ok(kept) = canonical_unless(target, || true) {
+        assert_eq!(kept.path, target.split('?').next().unwrap_or_default());
+    }
     let Ok(once) = canonical(target) else { return };
-    assert_eq!(canonical(&once.path).expect("a canonical path is sound").path, once.path);
+    let again = canonical(&once.path).expect("a canonical path is sound");
+    assert_eq!((&again.path, &again.readings), (&once.path, &once.readings));
+    late_queries(&once.path);
 });
