@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a bench may panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use holdpoint::authority::Host;
 use holdpoint::decode::protocol::{PROTOCOLS, Request};
 use holdpoint::decode::sql::{Dialect, statements};
 use holdpoint::decode::{self, Body, Limits, aws, git, grpc, k8s};
+use holdpoint::path::canonical;
 use holdpoint::rules::sample::Sample;
 use http::{HeaderMap, Method};
 use std::hint::black_box;
@@ -68,6 +70,16 @@ fn decoders(c: &mut Criterion) {
 
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "application/grpc".parse().unwrap());
+    c.bench_function("path+host/plain", |b| {
+        b.iter(|| {
+            let target = canonical(black_box("/repos/acme/site/issues/42/comments?per_page=100")).unwrap();
+            (target.readings.len(), Host::parse(black_box("api.github.com")).unwrap())
+        });
+    });
+    c.bench_function("path/encoded", |b| {
+        b.iter(|| canonical(black_box("/api/v4/projects/group%2Fproject/issues")).unwrap().readings.len());
+    });
+
     let path = "/google.pubsub.v1.Publisher/DeleteTopic";
     c.bench_function("grpc", |b| b.iter(|| grpc::call(black_box(&headers), black_box(path))));
 
