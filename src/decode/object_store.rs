@@ -6,7 +6,7 @@ use super::aws::service_of;
 pub fn keeps_paths(host: &str) -> bool {
     let below = |parent: &&str| host.strip_suffix(*parent).is_some_and(|front| front.ends_with('.'));
     HOSTS.contains(&host)
-        || PARENTS.iter().any(|parent| below(&parent))
+        || PARENTS.iter().any(below)
         || service_of(host).is_some_and(|service| matches!(&*service.name, "s3" | "s3-outposts"))
 }
 
