@@ -276,7 +276,7 @@ impl RuleSet {
 
     /// Whether rules say that JSON-RPC is what is spoken where the request goes.
     pub fn speaks_rpc(&self, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> bool {
-        let (methods, views) = (Methods::of(head), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::default());
         let facts = evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later);
         self.is_spoken_to_by_rpc(&facts)
     }
