@@ -2,13 +2,16 @@
 //!
 //! SHA-256 over a canonical text of everything that gives the request its meaning. Left out is only what a
 //! client changes from one try to the next without meaning anything by it: dates, signatures, retry counters,
-//! trace headers, and the number of a JSON-RPC call (see [`call`]). Credentials count by their keyed fingerprint, so
-//! that an approval given to one account cannot be spent by another and the digest gives nothing away.
+//! trace headers, keys against doing a thing twice, the boundary of a multipart body (see [`boundary`]), and the number of
+//! a JSON-RPC call (see [`call`]). Credentials count by their keyed fingerprint, so that an approval given to one account
+//! cannot be spent by another and the digest gives nothing away.
 
+mod boundary;
 mod call;
 
 use crate::request::Head;
 use aws_lc_rs::digest::{Context, SHA256};
+use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -79,26 +82,29 @@ impl TryFrom<String> for RequestDigest {
 /// by name in sorted order, values of one name in the order sent. `credential` is
 /// [`crate::redact::Fingerprints::credential`] of the request.
 pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
-    digest(agent_id, head, credential, &[body])
+    digest(agent_id, head, credential, body, None)
 }
 
 /// The same for a request to a place where, by the rules, JSON-RPC is spoken: the number of a call counts for nothing
 /// (see [`call`]). To a server of another kind an `id` may mean anything, so only whoever writes the rules can say so.
 pub fn call_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
-    match call::around_id(head.headers, body) {
-        Some((front, back)) => digest(agent_id, head, credential, &[front, back]),
-        None => request_digest(agent_id, head, credential, body),
-    }
+    digest(agent_id, head, credential, body, call::around_id(head.headers, body))
 }
 
 /// Over a whole body, or over what stands around the number of a call.
-fn digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[&[u8]]) -> RequestDigest {
+fn digest(
+    agent_id: i64,
+    head: &Head<'_>,
+    credential: &str,
+    body: &[u8],
+    call: Option<(&[u8], &[u8])>,
+) -> RequestDigest {
     let mut context = Context::new(&SHA256);
     let mut part = |bytes: &[u8]| {
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(bytes);
     };
-    part(if body.len() > 1 { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
+    part(if call.is_some() { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
     part(&agent_id.to_be_bytes());
     part(head.method.as_str().as_bytes());
     part(head.scheme.as_str().as_bytes());
@@ -110,14 +116,27 @@ fn digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[&[u8]]) -> R
     let mut names: Vec<&http::HeaderName> =
         head.headers.keys().filter(|name| has_meaning(name.as_str())).collect();
     names.sort_unstable_by_key(|name| name.as_str());
+    let multipart = boundary::parts(head.headers, body);
     for name in names {
         for value in head.headers.get_all(name) {
             part(name.as_str().as_bytes());
-            part(value.as_bytes());
+            match &multipart {
+                Some(parts) if name == CONTENT_TYPE => part(parts.kind.join("\0").as_bytes()),
+                _ => part(value.as_bytes()),
+            }
         }
     }
     part(credential.as_bytes());
-    body.iter().for_each(|piece| part(piece));
+    // What is in pieces has a part before them that says so, or a version of its own: no whole body reads like that.
+    if let Some((front, back)) = call {
+        part(front);
+        part(back);
+    } else if let Some(parts) = multipart {
+        part(b"multipart");
+        parts.pieces.into_iter().for_each(part);
+    } else {
+        part(body);
+    }
     let mut bytes = [0; 32];
     bytes.copy_from_slice(context.finish().as_ref());
     RequestDigest(bytes)
@@ -143,21 +162,28 @@ pub fn has_meaning(name: &str) -> bool {
     !(LEFT_OUT.contains(&name) || LEFT_OUT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
-/// Per-hop, per-try, tracing, and credentials.
+/// Per-hop, per-try, tracing, and credentials. A key against doing a thing twice is new each time that a program
+/// asks for the thing, and an approval lets it leave once.
 const LEFT_OUT: &[&str] = &[
     "accept-encoding",
     "amz-sdk-invocation-id",
     "amz-sdk-request",
     "authorization",
     "baggage",
+    "client-request-id",
     "connection",
     "content-length",
     "cookie",
     "date",
     "expect",
+    "grpc-previous-rpc-attempts",
+    "grpc-timeout",
     "host",
+    "idempotency-key",
     "keep-alive",
+    "kubectl-session",
     "priority",
+    "sec-websocket-key",
     "te",
     "traceparent",
     "tracestate",
@@ -168,8 +194,13 @@ const LEFT_OUT: &[&str] = &[
     "x-amz-user-agent",
     "x-amzn-trace-id",
     "x-api-key",
+    "x-client-request-id",
+    "x-goog-gcs-idempotency-token",
+    "x-idempotency-key",
+    "x-ms-client-request-id",
     "x-request-id",
     "x-retry-count",
     "x-stainless-retry-count",
+    "x-stripe-client-telemetry",
 ];
 const LEFT_OUT_PREFIXES: &[&str] = &["x-b3-", "x-datadog-", "holdpoint-", "proxy-"];

@@ -75,11 +75,28 @@ async fn what_changes_the_meaning_is_another_request() {
         "X-Stainless-Retry-Count: 1\r\n",
         "User-Agent: other\r\n",
         "Holdpoint-Reason: please\r\n",
+        "Idempotency-Key: 7\r\n",
+        "Kubectl-Session: 7\r\n",
+        "grpc-timeout: 7S\r\n",
     ];
     for fields in same {
         assert_eq!(scene.wire().await.ask(post("/held/things", fields, "x")).await.status, 428);
         assert_eq!(scene.alice.pending().await.len(), others.len() + 1, "{fields}");
     }
+}
+
+/// The reviewer read a number that may be the name of a thing: where no rule says that the host speaks JSON-RPC, a body
+/// that looks like a call is a body.
+#[tokio::test]
+async fn an_id_counts_where_no_rule_says_that_it_numbers_a_call() {
+    let scene = impatient().await;
+    let call = |id: u8| post("/held/things", "", &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"x"}}"#));
+    assert_eq!(scene.wire().await.ask(call(7)).await.status, 428);
+    let hold = scene.alice.wait_pending().await;
+    assert_eq!(scene.alice.approve(&hold).await.status, 200);
+    assert_eq!(scene.wire().await.ask(call(8)).await.status, 428, "it is another request");
+    scene.origin.assert_untouched();
+    assert_eq!(scene.wire().await.ask(call(7)).await.status, 200);
 }
 
 #[tokio::test]
