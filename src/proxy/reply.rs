@@ -67,7 +67,7 @@ impl Dialect {
         if let Some(push) = body.and_then(|body| Push::of(path, body)) {
             return Self::Push(push);
         }
-        if agent.starts_with("git/") || agent.starts_with("git-lfs/") {
+        if agent.starts_with("git/") {
             return Self::Text;
         }
         if KUBERNETES_CLIENTS.iter().any(|client| agent.contains(client)) || accept.contains("as=Table;") {
