@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// The patience of the client that sent these fields, at most `cap`.
 ///
-/// What the client announces (`x-stainless-timeout`, seconds) counts with four fifths; else the time-outs that
-/// clients are known for, by `User-Agent`; else the configuration's.
+/// What the client announces (`x-stainless-timeout`, `grpc-timeout`) counts with four fifths; else the time-outs
+/// that clients are known for, by `User-Agent` or as MCP clients; else the configuration's.
 pub(super) fn patience(headers: &HeaderMap, settings: &Patience, cap: Option<Duration>) -> Duration {
     let own = announced(headers).or_else(|| known(headers, settings));
     let own = own.or(settings.at_most).unwrap_or(UNKNOWN);
@@ -16,16 +16,31 @@ pub(super) fn patience(headers: &HeaderMap, settings: &Patience, cap: Option<Dur
 }
 
 fn announced(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let seconds: f64 = match text("x-stainless-timeout") {
+        Some(seconds) => seconds.trim().parse().ok()?,
+        None => deadline(text("grpc-timeout")?)?,
+    };
     let seconds =
         if seconds.is_finite() { (seconds * 0.8).clamp(0.0, ANNOUNCED_SECONDS_MAX) } else { return None };
     Some(Duration::from_secs_f64(seconds))
 }
 
+/// Seconds of a `grpc-timeout`: digits and a unit (gRPC over HTTP/2, "Requests").
+fn deadline(text: &str) -> Option<f64> {
+    let (unit, seconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    Some(f64::from(number) * seconds)
+}
+
 fn known(headers: &HeaderMap, settings: &Patience) -> Option<Duration> {
-    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     if let Some((_, patience)) = settings.by_client.iter().find(|(glob, _)| glob.is_match(agent)) {
         return Some(*patience);
+    }
+    // MCP clients wait longer than the HTTP library below them, whose name is all that they say of themselves.
+    if headers.contains_key("mcp-protocol-version") {
+        return Some(MCP);
     }
     let agent = agent.to_ascii_lowercase();
     TABLE.iter().find(|(word, _)| agent.contains(word)).map(|(_, seconds)| Duration::from_secs(*seconds))
@@ -34,19 +49,27 @@ fn known(headers: &HeaderMap, settings: &Patience) -> Option<Duration> {
 /// Measured time-outs of clients, less a fifth or more.
 const TABLE: &[(&str, u64)] = &[
     ("python-httpx", 4),
+    ("websockets/", 8), // to open one
     ("pygithub", 12),
+    ("git-lfs/", 24),
     ("slackclient", 25),
     ("slack_sdk", 25),
     ("botocore", 45),
     ("boto3", 45),
     ("aws-cli", 45),
+    ("stripe/v1", 60),
     ("modelcontextprotocol", 45),
     ("mcp", 45),
     ("go-http-client", 120),
     ("curl/", 120),
+    ("wget/", 120),
     ("git/", 120),
     ("kubectl", 120),
 ];
+/// Of 60 s in TypeScript and 300 s in Python.
+const MCP: Duration = Duration::from_secs(45);
+const UNITS: &[(&str, f64)] =
+    &[("H", 3600.0), ("M", 60.0), ("S", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)];
 const UNKNOWN: Duration = Duration::from_secs(30);
 const ANNOUNCED_SECONDS_MAX: f64 = 600.0;
 
@@ -66,6 +89,14 @@ mod tests {
         waits(&[("x-stainless-timeout", "600"), ("user-agent", "OpenAI/Python 3.5")], &none, None, 480);
         waits(&[("x-stainless-timeout", "NaN")], &none, None, 30);
         waits(&[("user-agent", "python-httpx/0.28.1")], &none, None, 4);
+        let mcp = [("user-agent", "python-httpx2/2.16.2"), ("mcp-protocol-version", "2026-07-28")];
+        waits(&mcp, &none, None, 45);
+        waits(&[("grpc-timeout", "10S"), ("user-agent", "grpc-python/1.85")], &none, None, 8);
+        waits(&[("grpc-timeout", "30000m")], &none, None, 24);
+        for wrong in ["", "S", "-1S", "10s", "1.5S", "99999999999S", "10"] {
+            waits(&[("grpc-timeout", wrong)], &none, None, 30);
+        }
+        waits(&[("user-agent", "git-lfs/3.3.0 (GitHub; linux amd64)")], &none, None, 24);
         waits(&[("user-agent", "curl/8.5")], &none, Some(60), 60);
         waits(&[], &none, None, 30);
         let glob = globset::Glob::new("my*bot/*").unwrap().compile_matcher();
