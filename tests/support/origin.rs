@@ -14,6 +14,7 @@
 //! | `/early` | 413, without reading the body |
 //! | `/upgrade` | 101, then an echo of bytes |
 //! | `/git/…` | smart HTTP of the bare repositories in [`Origin::serve_git`] |
+//! | what [`Origin::answer_with`] answers | that |
 //! | else | 200, the request's body, or `ok` when it has none |
 
 use super::authority::{Flaw, TestAuthority};
@@ -85,7 +86,19 @@ struct State {
     received_bytes: AtomicU64,
     gate: Semaphore,
     git_root: OnceLock<PathBuf>,
+    answers: OnceLock<Answers>,
     upgraded: TaskTracker,
+}
+
+/// Says what a request is answered with, when that is not what this origin would answer by itself.
+type Answer = dyn Fn(&Seen) -> Option<Response<Body>> + Send + Sync;
+
+struct Answers(Box<Answer>);
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answers")
+    }
 }
 
 impl Origin {
@@ -125,6 +138,7 @@ impl Origin {
             received_bytes: AtomicU64::new(0),
             gate: Semaphore::new(0),
             git_root: OnceLock::new(),
+            answers: OnceLock::new(),
             upgraded: TaskTracker::new(),
         });
         let mut listening = JoinSet::new();
@@ -177,6 +191,11 @@ impl Origin {
     /// Serves the bare repositories in this folder under `/git/`.
     pub fn serve_git(&self, root: &Path) {
         self.state.git_root.set(root.to_owned()).expect("set once");
+    }
+
+    /// Answers with what this function makes of a request, whose body is read; `None` leaves it to the table above.
+    pub fn answer_with(&self, answer: impl Fn(&Seen) -> Option<Response<Body>> + Send + Sync + 'static) {
+        self.state.answers.set(Answers(Box::new(answer))).expect("set once");
     }
 }
 
@@ -273,9 +292,13 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Res
     }
     let complete = seen.complete;
     let sent = seen.body.clone();
+    let answer = state.answers.get().filter(|_| complete).and_then(|answers| answers.0(&seen));
     state.note(seen);
     if !complete {
         return Err(io::Error::other("the request broke off"));
+    }
+    if let Some(answer) = answer {
+        return Ok(answer);
     }
     Ok(match path.as_str() {
         "/big" => big(&state, head.uri.query()),
