@@ -18,6 +18,7 @@ mod multipart;
 pub mod object_store;
 pub mod protocol;
 pub mod sql;
+pub mod websocket;
 
 pub(crate) use folding::same_folded;
 pub(crate) use form::{component, split};
