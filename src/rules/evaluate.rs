@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::index::Branch;
+use super::matcher::Matcher;
 use super::method::Methods;
 use super::rate::Counting;
 use super::rule::{Adjustment, Rule};
@@ -69,11 +70,23 @@ impl RuleSet {
 
     /// The strictest outcome of all rules that match.
     pub(super) fn matched(&self, facts: &Facts<'_>) -> Matched<'_> {
+        self.matched_of(facts, |_, _| true)
+    }
+
+    /// The same of those branches of rules that are asked.
+    pub(super) fn matched_of(
+        &self,
+        facts: &Facts<'_>,
+        is_asked: impl Fn(&Rule, &Matcher) -> bool,
+    ) -> Matched<'_> {
         let mut enforced: Option<Outcome<'_>> = None;
         let mut would_have: Option<Outcome<'_>> = None;
         let mut counted: SmallVec<[Branch; 8]> = SmallVec::new();
         let mut visit = |branch: Branch| {
             let Some((rule, matcher)) = self.branch(branch) else { return true };
+            if !is_asked(rule, matcher) {
+                return true;
+            }
             if matcher.counts() {
                 // The index can find a branch twice; a request counts once.
                 if counted.contains(&branch) {
@@ -108,6 +121,7 @@ impl RuleSet {
                 .then_some((would_have.verdict, would_have.basis)),
             parts: Vec::new(),
             decided_by: None,
+            on_message: false,
         }
     }
 
@@ -123,7 +137,7 @@ impl RuleSet {
         Outcome { verdict, basis, adjustment: None }
     }
 
-    pub(super) fn branch(&self, branch: Branch) -> Option<(&Rule, &super::matcher::Matcher)> {
+    pub(super) fn branch(&self, branch: Branch) -> Option<(&Rule, &Matcher)> {
         let rule = self.rules.get(branch.rule)?;
         Some((rule, rule.when.get(branch.branch)?))
     }

@@ -20,6 +20,8 @@ pub(super) struct Methods<'a> {
     overrides: Vec<Cow<'a, str>>,
     /// Whether the body may name another one and cannot be looked at.
     hidden: Hidden,
+    /// A message on a connection that a `GET` has opened: it counts as `POST`, and for what holds or denies as `GET`, too.
+    is_message: bool,
     /// All that it can be, as bits.
     pub(super) bits: u16,
 }
@@ -57,12 +59,20 @@ impl<'a> Methods<'a> {
             Hidden::No => overrides.iter().fold(bit(real), |bits, method| bits | bit(method)),
             Hidden::Member | Hidden::Field => u16::MAX,
         };
-        Self { real, overrides, hidden, bits }
+        Self { real, overrides, hidden, is_message: false, bits }
+    }
+
+    /// Of a message: `head` is that of the request that opened the connection, with `POST` in it. What a message says
+    /// names no method.
+    pub(super) fn of_message(head: &Head<'a>) -> Self {
+        let methods = Self::of(head, &Body::Empty);
+        Self { is_message: true, bits: methods.bits | bit("GET"), ..methods }
     }
 
     /// `POST`, or `POST as DELETE`.
     pub(super) fn shown(&self) -> String {
-        self.overrides.iter().fold(self.real.to_owned(), |shown, method| format!("{shown} as {method}"))
+        let shown = if self.is_message { "message" } else { self.real };
+        self.overrides.iter().fold(shown.to_owned(), |shown, method| format!("{shown} as {method}"))
     }
 
     /// RFC 9110 §9.2.1, but for TRACE, which nobody needs; and only if no override says otherwise.
@@ -241,7 +251,11 @@ impl MethodSet {
             (Stance::Exact, Hidden::Field) | (Stance::Generous, _) => true,
         };
         let matched = match stance {
-            Stance::Generous => self.has(&upper(methods.real)) || named.iter().any(|m| self.has(&upper(m))),
+            Stance::Generous => {
+                self.has(&upper(methods.real))
+                    || methods.is_message && self.has("GET")
+                    || named.iter().any(|m| self.has(&upper(m)))
+            }
             Stance::Exact => self.has(methods.real) && named.iter().all(|m| self.has(m)),
         };
         match (stance, matched) {

@@ -20,6 +20,7 @@ mod grounds;
 mod host;
 mod index;
 mod matcher;
+mod message;
 mod method;
 mod path;
 mod protocol;
@@ -36,6 +37,7 @@ mod truth;
 mod value;
 mod window;
 
+pub use message::Message;
 pub use rate::Rates;
 pub use report::{Problem, Report, Severity};
 pub use rule::{Adjustment, Rule};
@@ -116,6 +118,8 @@ pub struct Ruling<'r> {
     pub parts: Vec<PartRuling<'r>>,
     /// The part that the ruling on the whole comes from.
     decided_by: Option<usize>,
+    /// It is on a message, or on what a handshake would open.
+    on_message: bool,
 }
 
 /// The ruling on one part of a batch.
@@ -270,6 +274,9 @@ impl RuleSet {
 
     /// The part of a ruling that is stored with a hold; in observe mode, of the ruling that would have been.
     pub fn grounds(&self, ruling: &Ruling<'_>, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> Grounds {
+        if ruling.on_message {
+            return self.message_grounds(ruling, head, caller, body);
+        }
         let (methods, views) = (Methods::of(head, body), Views::default());
         self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later))
     }

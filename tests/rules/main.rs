@@ -7,6 +7,7 @@ mod calls;
 mod diagnostics;
 mod graphql;
 mod language;
+mod messages;
 mod methods;
 mod properties;
 mod protocols;
