@@ -82,29 +82,56 @@ impl TryFrom<String> for RequestDigest {
 /// by name in sorted order, values of one name in the order sent. `credential` is
 /// [`crate::redact::Fingerprints::credential`] of the request.
 pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
-    digest(agent_id, head, credential, body, None)
+    let content = boundary::parts(head.headers, body).map_or(Content::Whole(body), Content::Parts);
+    digest(&[b"holdpoint-request-v1"], agent_id, head, credential, &content)
 }
 
 /// The same for a request to a place where, by the rules, JSON-RPC is spoken: the number of a call counts for nothing
 /// (see [`call`]). To a server of another kind an `id` may mean anything, so only whoever writes the rules can say so.
 pub fn call_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
-    digest(agent_id, head, credential, body, call::around_id(head.headers, body))
+    match call::around_id(head.headers, body) {
+        Some((front, back)) => {
+            let content = Content::AroundNumber(front, back);
+            digest(&[b"holdpoint-request-v2-but-the-call-id"], agent_id, head, credential, &content)
+        }
+        None => request_digest(agent_id, head, credential, body),
+    }
 }
 
-/// Over a whole body, or over what stands around the number of a call.
-fn digest(
+/// The digest of a message on a connection that a request has opened; `head` is that request's, and `kind` says what
+/// the message is beside its bytes. No message has the digest of a request.
+pub fn message_digest(
     agent_id: i64,
     head: &Head<'_>,
     credential: &str,
-    body: &[u8],
-    call: Option<(&[u8], &[u8])>,
+    kind: &str,
+    message: &[u8],
+) -> RequestDigest {
+    let labels: [&[u8]; 2] = [b"holdpoint-message-v1", kind.as_bytes()];
+    digest(&labels, agent_id, head, credential, &Content::Whole(message))
+}
+
+/// What of a body counts.
+enum Content<'b> {
+    Whole(&'b [u8]),
+    /// What stands before and behind the number of a call.
+    AroundNumber(&'b [u8], &'b [u8]),
+    Parts(boundary::Parts<'b>),
+}
+
+fn digest(
+    labels: &[&[u8]],
+    agent_id: i64,
+    head: &Head<'_>,
+    credential: &str,
+    content: &Content<'_>,
 ) -> RequestDigest {
     let mut context = Context::new(&SHA256);
     let mut part = |bytes: &[u8]| {
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(bytes);
     };
-    part(if call.is_some() { b"holdpoint-request-v2-but-the-call-id" } else { b"holdpoint-request-v1" });
+    labels.iter().for_each(|label| part(label));
     part(&agent_id.to_be_bytes());
     part(head.method.as_str().as_bytes());
     part(head.scheme.as_str().as_bytes());
@@ -116,26 +143,27 @@ fn digest(
     let mut names: Vec<&http::HeaderName> =
         head.headers.keys().filter(|name| has_meaning(name.as_str())).collect();
     names.sort_unstable_by_key(|name| name.as_str());
-    let multipart = boundary::parts(head.headers, body);
     for name in names {
         for value in head.headers.get_all(name) {
             part(name.as_str().as_bytes());
-            match &multipart {
-                Some(parts) if name == CONTENT_TYPE => part(parts.kind.join("\0").as_bytes()),
+            match content {
+                Content::Parts(parts) if name == CONTENT_TYPE => part(parts.kind.join("\0").as_bytes()),
                 _ => part(value.as_bytes()),
             }
         }
     }
     part(credential.as_bytes());
     // What is in pieces has a part before them that says so, or a version of its own: no whole body reads like that.
-    if let Some((front, back)) = call {
-        part(front);
-        part(back);
-    } else if let Some(parts) = multipart {
-        part(b"multipart");
-        parts.pieces.into_iter().for_each(part);
-    } else {
-        part(body);
+    match content {
+        Content::Whole(body) => part(body),
+        Content::AroundNumber(front, back) => {
+            part(front);
+            part(back);
+        }
+        Content::Parts(parts) => {
+            part(b"multipart");
+            parts.pieces.iter().for_each(|piece| part(piece));
+        }
     }
     let mut bytes = [0; 32];
     bytes.copy_from_slice(context.finish().as_ref());

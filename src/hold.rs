@@ -148,7 +148,10 @@ pub struct ShownField {
     pub redacted: bool,
 }
 
-/// The request that a reviewer sees, as parked.
+/// Stands for the method of a message on a WebSocket. No HTTP method has a space in it.
+pub const MESSAGE: &str = "WebSocket message";
+
+/// The request that a reviewer sees, as parked; or the message, with the head of the request that opened its connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedRequest {
     pub method: String,

@@ -3,7 +3,7 @@
 use super::shown::Shown;
 use crate::decode::protocol::{self, Said};
 use crate::decode::{self, Limits};
-use crate::hold::ParkedRequest;
+use crate::hold::{MESSAGE, ParkedRequest};
 use crate::rules::sample::Sample;
 use crate::ruling::MatchedField;
 
@@ -30,7 +30,8 @@ impl DecodedView {
     pub(super) fn of(request: &ParkedRequest, matched: &[MatchedField]) -> Vec<Self> {
         let headers = request.headers.iter().filter(|field| !field.redacted);
         let sample = Sample {
-            method: request.method.clone(),
+            // As rules read it.
+            method: if request.method == MESSAGE { "POST".to_owned() } else { request.method.clone() },
             url: request.url.clone(),
             headers: headers.map(|field| (field.name.clone(), field.value.clone())).collect(),
             body: request.body.as_deref().unwrap_or_default().to_vec(),
