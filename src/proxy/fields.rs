@@ -52,7 +52,7 @@ pub(crate) enum FieldError {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) words: AgentWords,
-    /// The protocol that the client wants to change to, unless requests would go on in it (h2c is a way around a proxy).
+    /// The one protocol that the client wants to change to, unless requests would go on in it (h2c is a way around a proxy).
     pub(crate) upgrade: Option<HeaderValue>,
 }
 
@@ -129,8 +129,7 @@ pub(crate) fn take(headers: &mut HeaderMap, found: &Found) -> Result<Taken, Fiel
         headers.remove(EXPECT); // answered by us, once the body is wanted
     }
     if found.upgrade {
-        taken.upgrade =
-            headers.get(UPGRADE).filter(|_| !offers_tunnel(headers) && names_upgrade(headers)).cloned();
+        taken.upgrade = the_protocol(headers).filter(|_| names_upgrade(headers)).cloned();
     }
     strip(headers, found)?;
     if found.ours {
@@ -212,15 +211,15 @@ fn text(value: &HeaderValue) -> Option<String> {
     (!cut.is_empty()).then_some(cut)
 }
 
-/// Whether a protocol is offered that would carry requests of its own: HTTP of any version, or TLS. The origin picks
-/// one of those that are offered, so one is enough.
-fn offers_tunnel(headers: &HeaderMap) -> bool {
-    let protocols = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-    protocols.map(<[u8]>::trim_ascii).any(|protocol| {
-        let begins =
-            |known: &[u8]| protocol.get(..known.len()).is_some_and(|p| p.eq_ignore_ascii_case(known));
-        begins(b"h2") || begins(b"h3") || begins(b"http") || begins(b"tls")
-    })
+/// `Upgrade`, where it offers one protocol, since of several the origin would choose; and none that would carry requests
+/// of its own: HTTP of any version, or TLS.
+fn the_protocol(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut fields = headers.get_all(UPGRADE).iter();
+    let (protocol, none) = (fields.next()?, fields.next());
+    let bytes = protocol.as_bytes().trim_ascii();
+    let begins = |known: &[u8]| bytes.get(..known.len()).is_some_and(|p| p.eq_ignore_ascii_case(known));
+    let is_tunnel = begins(b"h2") || begins(b"h3") || begins(b"http") || begins(b"tls");
+    (none.is_none() && !is_tunnel && !bytes.contains(&b',')).then_some(protocol)
 }
 
 fn names_upgrade(headers: &HeaderMap) -> bool {
