@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Everything that `/metrics` shows. Cheap to clone by its `Arc`.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Exchanges by verdict.
+    /// Exchanges by verdict, and judged messages of WebSockets.
     pub passed: Counter,
     pub held: Counter,
     pub denied: Counter,

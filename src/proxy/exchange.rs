@@ -8,11 +8,11 @@ use super::body::{Answer, Outgoing, Read, ReadError, Sent};
 use super::destination::Destination;
 use super::entered::Entered;
 use super::fields;
-use super::parked::{self, Held};
+use super::parked::{self, Form, Held};
 use super::pulse::Pulse;
 use super::reply::{Dialect, Reply};
 use super::strict;
-use super::upgrade;
+use super::upgrade::{self, Opening};
 use super::upstream::UpstreamError;
 use crate::agents::Known;
 use crate::authority::{Authority, Scheme};
@@ -21,7 +21,7 @@ use crate::hold::AgentWords;
 use crate::metrics::{Metrics, Reason};
 use crate::path;
 use crate::request::{Caller, Head};
-use crate::rules::{Basis, Need};
+use crate::rules::{Basis, Message, Need};
 use crate::ruling::Verdict;
 use crate::tls::Alpn;
 use crate::traffic::Record;
@@ -68,7 +68,8 @@ struct Exchange<'a> {
     parts: Parts,
     destination: Destination,
     words: AgentWords,
-    upgrade: Option<HeaderValue>,
+    /// It asks to change to another protocol.
+    opening: Option<Opening>,
     entered: &'a mut Option<Entered>,
 }
 
@@ -154,21 +155,34 @@ async fn through(
     if destination.is_own() {
         return Box::pin(super::own::answer(link, &parts, entered)).await.map_err(plain);
     }
-    let mut exchange =
-        Exchange { link, parts, destination, words: taken.words, upgrade: taken.upgrade, entered };
-
-    // What must be known of the body? Usually nothing: it stays a stream.
+    let mut exchange = Exchange { link, parts, destination, words: taken.words, opening: None, entered };
     let rules = link.gate.services.rules.load_full();
     let caller = Caller { agent: &link.known.agent, source: link.source };
+
+    // What may be said once the protocol has changed?
+    if let Some(protocol) = taken.upgrade {
+        let opening = Opening::of(protocol, &exchange.head(&readings), &rules, &caller, &exchange.words);
+        opening.write_to(&mut exchange.parts.headers);
+        exchange.opening = Some(opening);
+    }
+    let unseen = exchange.opening.as_ref().and_then(Opening::unseen);
+
+    // What must be known of the body? Usually nothing: it stays a stream.
     let need = rules.need(&exchange.head(&readings), &caller);
-    let (taken, decoded) = match need {
+    let (taken, mut decoded) = match need {
         Need::None => (Taken::Stream(body), decode::Body::NotRead),
         Need::Body => Box::pin(inspect(&exchange, body)).await.map_err(|r| exchange.refuse(r, None))?,
     };
 
     // The ruling.
     let head = exchange.head(&readings);
-    let ruling = rules.evaluate(&head, &caller, &decoded, Timestamp::now(), &link.gate.services.rates);
+    let (now, rates) = (Timestamp::now(), &link.gate.services.rates);
+    let mut ruling = rules.evaluate(&head, &caller, &decoded, now, rates);
+    if let Some(unseen) = unseen {
+        decoded = unseen;
+        let message = Message { handshake: &head, caller: &caller, body: &decoded, harmless: false };
+        ruling = ruling.or_stricter(rules.evaluate_message(&message, now, rates));
+    }
     let rule = rule_name(&ruling.basis);
     let metrics = &link.gate.services.metrics;
     match ruling.verdict {
@@ -210,8 +224,8 @@ async fn hold(
     let whole = parked::read_whole(&link.gate, taken).await.map_err(|r| exchange.refuse(r, None))?;
     let bytes = whole.bytes.clone();
     let words = std::mem::take(&mut exchange.words);
-    let (head, version) = (exchange.head(&[]), exchange.parts.version);
-    let held = Held { link, head, version, grounds, is_call, words };
+    let form = Form::Request { version: exchange.parts.version, is_call };
+    let held = Held { link, head: exchange.head(&[]), form, grounds, words };
     let parked = parked::park(held, &bytes).await;
     let mut release = match parked {
         Ok(release) => release,
@@ -253,9 +267,9 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
     *request.headers_mut() = std::mem::take(&mut exchange.parts.headers);
     // The spelling of field names, as hyper keeps it beside the fields.
     *request.extensions_mut() = std::mem::take(&mut exchange.parts.extensions);
-    if let Some(protocol) = exchange.upgrade.take() {
+    if let Some(opening) = exchange.opening.take() {
         let Exchange { destination, entered, .. } = exchange;
-        return Box::pin(upgrade::forward(link, destination, request, protocol, entered)).await;
+        return Box::pin(upgrade::forward(link, destination, request, opening, entered)).await;
     }
     let offer = if link.http2 { Alpn::Both } else { Alpn::Http1 };
     let (response, lease) = exchange
@@ -474,7 +488,7 @@ fn answer(link: &Link, reply: Reply, dialect: &Dialect, mut entered: Option<Ente
 }
 
 /// The name of what a ruling rests on, shared.
-fn rule_name(basis: &Basis<'_>) -> Arc<str> {
+pub(super) fn rule_name(basis: &Basis<'_>) -> Arc<str> {
     static READ: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/read".into());
     static WRITE: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/write".into());
     static UNKNOWN: LazyLock<Arc<str>> = LazyLock::new(|| "otherwise/unknown-host".into());
@@ -489,7 +503,7 @@ fn rule_name(basis: &Basis<'_>) -> Arc<str> {
 }
 
 /// Says which rule, not how to get round it.
-fn denied(basis: &Basis<'_>) -> Reply {
+pub(super) fn denied(basis: &Basis<'_>) -> Reply {
     let message = format!(
         "Denied by rule `{}`. Nothing was sent. Do not repeat the request and do not look for another way to do the same; tell the person you work for.",
         basis.name()

@@ -19,6 +19,7 @@ mod tunnel;
 mod upgrade;
 mod upstream;
 mod way;
+mod websocket;
 
 pub use settings::{Limits, Patience, Resolve, Settings, Timeouts, Upstream};
 pub use way::{Bindings, Way, WayKind};
@@ -35,6 +36,7 @@ use destination::Guard;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upstream::Upstreams;
@@ -71,6 +73,8 @@ struct Gate {
     loopback: bool,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// One for each connection that has changed to another protocol.
+    upgrades: Arc<Semaphore>,
 }
 
 impl Proxy {
@@ -84,7 +88,8 @@ impl Proxy {
             upstream_tasks,
         );
         let loopback = settings.listen.ip().is_loopback();
-        let gate = Gate { services, settings, upstreams, loopback, tasks: tasks.clone(), shutdown };
+        let upgrades = Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS)));
+        let gate = Gate { services, settings, upstreams, loopback, tasks: tasks.clone(), shutdown, upgrades };
         Self { gate: Arc::new(gate), tasks }
     }
 

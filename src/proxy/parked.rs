@@ -2,11 +2,12 @@
 
 use super::Gate;
 use super::exchange::{Link, Taken, unread};
-use super::patience::patience;
+use super::patience::{of_message, patience};
 use super::reply::{HoldView, Reply, status_url};
+use crate::decode::websocket;
 use crate::desk::{Budget, Outcome, ParkError, Parked, Parking, Release};
-use crate::digest::{RequestDigest, call_digest, request_digest, sha256_hex};
-use crate::hold::{AgentWords, HoldId, ParkedRequest};
+use crate::digest::{RequestDigest, call_digest, message_digest, request_digest, sha256_hex};
+use crate::hold::{AgentWords, HoldId, MESSAGE, ParkedRequest};
 use crate::request::Head;
 use crate::ruling::{Grounds, ParkedReply};
 use bytes::Bytes;
@@ -24,11 +25,17 @@ pub(super) struct Whole {
 pub(super) struct Held<'a> {
     pub(super) link: &'a Arc<Link>,
     pub(super) head: Head<'a>,
-    pub(super) version: Version,
+    pub(super) form: Form,
     pub(super) grounds: Grounds,
-    /// JSON-RPC is what is spoken where it goes, so that the number of a call counts for nothing.
-    pub(super) is_call: bool,
     pub(super) words: AgentWords,
+}
+
+/// A request, or a message on the connection that it has opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// `is_call`: JSON-RPC is what is spoken where it goes, so that the number of a call counts for nothing.
+    Request { version: Version, is_call: bool },
+    Message(websocket::Kind),
 }
 
 /// Reads a body to its end, within the budget for held bytes.
@@ -60,18 +67,30 @@ pub(super) async fn read_whole(gate: &Arc<Gate>, taken: Taken) -> Result<Whole, 
 /// # Cancel safety
 /// Dropped (the client has gone), the hold stays and nothing is released for this connection.
 pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply, Option<HoldId>)> {
-    let Held { link, head, version, grounds, is_call, words } = held;
+    let Held { link, head, form, grounds, words } = held;
     let services = &link.gate.services;
     let credential = services.fingerprints.credential(head.headers);
-    let digest = if is_call { call_digest } else { request_digest };
-    let digest = digest(link.known.agent.id, &head, &credential, body);
-    let waits = patience(head.headers, &link.gate.settings.patience, grounds.review.patience);
+    let (id, settings, cap) = (link.known.agent.id, &link.gate.settings.patience, grounds.review.patience);
+    let (digest, waits, method, http_version) = match form {
+        Form::Request { version, is_call } => (
+            if is_call { call_digest } else { request_digest }(id, &head, &credential, body),
+            patience(head.headers, settings, cap),
+            head.method.as_str(),
+            format!("{version:?}"),
+        ),
+        Form::Message(kind) => (
+            message_digest(id, &head, &credential, kind.as_str(), body),
+            of_message(settings, cap),
+            MESSAGE,
+            format!("WebSocket, {}", kind.as_str()),
+        ),
+    };
     let answer = grounds.review.reply;
     let request = ParkedRequest {
-        method: head.method.as_str().to_owned(),
+        method: method.to_owned(),
         url: head.url(),
         host: head.authority.host.as_str().to_owned(),
-        http_version: format!("{version:?}"),
+        http_version,
         headers: services.fingerprints.fields(head.headers),
         body: Some(body.clone()),
         body_bytes: u64::try_from(body.len()).unwrap_or_default(),
@@ -194,7 +213,7 @@ fn unparked(error: &ParkError) -> Reply {
     }
 }
 
-fn full() -> Reply {
+pub(super) fn full() -> Reply {
     let mut reply = Reply::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "too_many_holds",

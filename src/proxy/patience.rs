@@ -15,6 +15,12 @@ pub(super) fn patience(headers: &HeaderMap, settings: &Patience, cap: Option<Dur
     [cap, settings.at_most].into_iter().flatten().fold(own, Duration::min)
 }
 
+/// How long a message waits on its connection, at most `cap`: nobody has to send it again, and a WebSocket has no time
+/// by which an answer is due.
+pub(super) fn of_message(settings: &Patience, cap: Option<Duration>) -> Duration {
+    [cap, settings.at_most].into_iter().flatten().fold(MESSAGE, Duration::min)
+}
+
 fn announced(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let seconds: f64 = match text("x-stainless-timeout") {
@@ -71,6 +77,8 @@ const MCP: Duration = Duration::from_secs(45);
 const UNITS: &[(&str, f64)] =
     &[("H", 3600.0), ("M", 60.0), ("S", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)];
 const UNKNOWN: Duration = Duration::from_secs(30);
+/// Longer than holds live, unless their rule says so.
+const MESSAGE: Duration = Duration::from_hours(24);
 const ANNOUNCED_SECONDS_MAX: f64 = 600.0;
 
 #[cfg(test)]
@@ -107,6 +115,9 @@ mod tests {
         waits(&[("user-agent", "my-other-bot/1.0")], &mine, None, 7);
         waits(&[("user-agent", "strange/1.0")], &mine, None, 90);
         waits(&[("user-agent", "curl/8.5")], &mine, None, 90);
+        assert_eq!(of_message(&none, Some(Duration::from_secs(60))), Duration::from_secs(60));
+        assert_eq!(of_message(&mine, Some(MESSAGE)), Duration::from_secs(90));
+        assert_eq!(of_message(&none, None), MESSAGE);
         let zero = Patience { at_most: Some(Duration::ZERO), by_client: vec![] };
         waits(&[("user-agent", "curl/8.5")], &zero, Some(60), 0);
     }

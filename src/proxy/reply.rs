@@ -320,7 +320,7 @@ fn percent_encoded(text: &str) -> String {
 
 const KUBERNETES_CLIENTS: &[&str] = &["kubectl", "kubernetes", "client-go", "helm/"];
 /// JSON-RPC 2.0 §5.1: -32000 to -32099 are for servers.
-const JSON_RPC_SERVER_ERROR: i64 = -32_028;
+pub(super) const JSON_RPC_SERVER_ERROR: i64 = -32_028;
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@ pub mod slack;
 pub mod tap;
 pub mod teams;
 pub mod traffic;
+pub mod websocket;
 pub mod wire;
 
 pub use authority::TestAuthority;

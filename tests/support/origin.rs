@@ -13,12 +13,14 @@
 //! | `/reset` | ten of the promised thousand bytes; after [`Origin::open_gate`] the connection breaks |
 //! | `/early` | 413, without reading the body |
 //! | `/upgrade` | 101, then an echo of bytes |
+//! | `/ws…` | a WebSocket: see [`Origin::sockets`]; `?extension` agrees to one, `?subprotocol=NAME` to that one, `?quiet` echoes nothing |
 //! | `/git/…` | smart HTTP of the bare repositories in [`Origin::serve_git`] |
 //! | what [`Origin::answer_with`] answers | that |
 //! | else | 200, the request's body, or `ok` when it has none |
 
 use super::authority::{Flaw, TestAuthority};
 use super::tap::{Taken, Tap};
+use super::websocket::Sockets;
 use super::{git, soon};
 use bytes::Bytes;
 use futures_util::stream;
@@ -88,6 +90,7 @@ struct State {
     git_root: OnceLock<PathBuf>,
     answers: OnceLock<Answers>,
     upgraded: TaskTracker,
+    sockets: Sockets,
 }
 
 /// Says what a request is answered with, when that is not what this origin would answer by itself.
@@ -140,6 +143,7 @@ impl Origin {
             git_root: OnceLock::new(),
             answers: OnceLock::new(),
             upgraded: TaskTracker::new(),
+            sockets: Sockets::default(),
         });
         let mut listening = JoinSet::new();
         listening.spawn(accept(listener, tls, Arc::clone(&state)));
@@ -181,6 +185,11 @@ impl Origin {
 
     pub fn received_bytes(&self) -> u64 {
         self.state.received_bytes.load(Ordering::SeqCst)
+    }
+
+    /// The WebSockets that were opened here.
+    pub fn sockets(&self) -> &Sockets {
+        &self.state.sockets
     }
 
     /// Lets one `/gate` answer or one further `/sse` event go.
@@ -249,7 +258,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
     let path = request.uri().path();
     let path = path.strip_prefix("/held").unwrap_or(path).to_owned();
-    let upgrade = (path == "/upgrade").then(|| hyper::upgrade::on(&mut request));
+    let upgrade = (path == "/upgrade" || path.starts_with("/ws")).then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     let mut seen = Seen {
         method: head.method.clone(),
@@ -325,6 +334,14 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Res
                 .body(full(Bytes::new()))
                 .expect("a response")
         }
+        path if path.starts_with("/ws") && head.headers.contains_key(header::UPGRADE) => {
+            if let Some(upgrade) = upgrade {
+                let quiet = head.uri.query() == Some("quiet");
+                let serving = Arc::clone(&state);
+                state.upgraded.spawn(async move { serving.sockets.serve(upgrade, quiet).await });
+            }
+            switching(&head)
+        }
         path => match (path.strip_prefix("/git/"), state.git_root.get()) {
             (Some(_), Some(root)) => git::answer(root, &head, &sent).await?,
             _ if sent.is_empty() => text("text/plain", "ok".to_owned()),
@@ -337,6 +354,26 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Result<Res
             }
         },
     })
+}
+
+/// 101 to a WebSocket.
+fn switching(head: &http::request::Parts) -> Response<Body> {
+    let key = head.headers.get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], HeaderValue::as_bytes);
+    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key);
+    let query = head.uri.query().unwrap_or_default();
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        response = match &*name {
+            "extension" => response.header(header::SEC_WEBSOCKET_EXTENSIONS, "permessage-deflate"),
+            "subprotocol" => response.header(header::SEC_WEBSOCKET_PROTOCOL, &*value),
+            _ => response,
+        };
+    }
+    response.body(full(Bytes::new())).expect("a response")
 }
 
 impl State {
