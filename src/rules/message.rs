@@ -126,7 +126,7 @@ struct HasSpoken<'a> {
 
 impl<'a> HasSpoken<'a> {
     fn new(handshake: &'a Head<'a>, caller: &'a Caller<'a>, now: Timestamp) -> Self {
-        Self { handshake, methods: Methods::of(handshake), caller, now }
+        Self { handshake, methods: Methods::of(handshake, &Body::Empty), caller, now }
     }
 
     fn of(&self, rule: &Rule, matcher: &Matcher, unheard: &Facts<'_>) -> bool {
