@@ -316,7 +316,7 @@ fn body(headers: &HeaderMap, content: &Content<'_>) -> Body {
         Content::None | Content::Text(_) => None,
     };
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    Body::Decoded(Decoded { text: Some(text), json, form: None, unstructured: None, bytes })
+    Body::Decoded(Decoded { text: Some(text), json, bytes, ..Decoded::default() })
 }
 
 /// The place that this request is for, and the reading of its path that says so.

@@ -9,12 +9,20 @@ use http::header::GetAll;
 use std::borrow::Cow;
 use std::io::{self, Read};
 
+/// A body without its codings.
+#[derive(Debug)]
+pub(super) struct Plain<'b> {
+    pub(super) bytes: Cow<'b, [u8]>,
+    /// It came in several gzip members or zstd frames: some readers stop behind the first one.
+    pub(super) in_pieces: bool,
+}
+
 /// Undoes all codings that the fields name, last first. Borrows when there is none.
 pub(super) fn undo<'b>(
     fields: GetAll<'_, HeaderValue>,
     bytes: &'b [u8],
     limits: Limits,
-) -> Result<Cow<'b, [u8]>, BodyError> {
+) -> Result<Plain<'b>, BodyError> {
     let mut layers = Vec::new();
     for field in fields {
         let list = field.to_str().map_err(|_| BodyError::UnknownCoding("not ASCII".to_owned()))?;
@@ -28,11 +36,19 @@ pub(super) fn undo<'b>(
     if bytes.len() > limits.decoded_bytes_max {
         return Err(BodyError::TooLarge(limits.decoded_bytes_max));
     }
-    let mut plain = Cow::Borrowed(bytes);
+    let mut plain = Plain { bytes: Cow::Borrowed(bytes), in_pieces: false };
     for layer in layers.into_iter().rev() {
-        plain = Cow::Owned(layer.undo(&plain, bytes.len(), limits)?);
+        let (undone, in_pieces) = layer.undo(&plain.bytes, bytes.len(), limits)?;
+        plain = Plain { bytes: Cow::Owned(undone), in_pieces: plain.in_pieces || in_pieces };
     }
     Ok(plain)
+}
+
+/// Whether bytes that no label calls compressed are so all the same. gzip and zstd begin with what is no text;
+/// a zlib stream (`x^…`) can be written in letters alone.
+pub(super) fn is_text_in_zlib(bytes: &[u8]) -> bool {
+    is_zlib(bytes)
+        && io::copy(&mut flate2::read::ZlibDecoder::new(bytes).take(SNIFF_BYTES), &mut io::sink()).is_ok()
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,30 +72,40 @@ impl Layer {
         }
     }
 
-    fn undo(self, coded: &[u8], sent: usize, limits: Limits) -> Result<Vec<u8>, BodyError> {
+    /// The bytes, and whether they came in several pieces.
+    fn undo(self, coded: &[u8], sent: usize, limits: Limits) -> Result<(Vec<u8>, bool), BodyError> {
         match self {
             Self::Gzip => {
                 // All members; junk behind the last one is an error, because some servers stop there.
-                read_within(flate2::read::MultiGzDecoder::new(coded), "gzip", sent, limits)
+                let plain = read_within(flate2::bufread::MultiGzDecoder::new(coded), "gzip", sent, limits)?;
+                let mut behind = coded;
+                let first = flate2::bufread::GzDecoder::new(&mut behind);
+                read_within(first, "gzip", sent, limits)?;
+                Ok((plain, !behind.is_empty()))
+            }
+            Self::Deflate if is_zlib(coded) => {
+                // The name means zlib (RFC 9110 §8.4.1.2); bare deflate is sent and read by many under it.
+                let mut decoder = flate2::read::ZlibDecoder::new(coded);
+                let plain = read_within(&mut decoder, "deflate", sent, limits)?;
+                whole(decoder.total_in(), coded, "deflate")?;
+                if read_within(flate2::read::DeflateDecoder::new(coded), "deflate", sent, limits).is_ok() {
+                    return Err(BodyError::Coding("deflate in one way only"));
+                }
+                Ok((plain, false))
             }
             Self::Deflate => {
-                // The name means zlib (RFC 9110 §8.4.1.2); bare deflate is sent by many under it.
-                if is_zlib(coded) {
-                    let mut decoder = flate2::read::ZlibDecoder::new(coded);
-                    let plain = read_within(&mut decoder, "deflate", sent, limits)?;
-                    whole(decoder.total_in(), coded, "deflate").map(|()| plain)
-                } else {
-                    let mut decoder = flate2::read::DeflateDecoder::new(coded);
-                    let plain = read_within(&mut decoder, "deflate", sent, limits)?;
-                    whole(decoder.total_in(), coded, "deflate").map(|()| plain)
-                }
+                let mut decoder = flate2::read::DeflateDecoder::new(coded);
+                let plain = read_within(&mut decoder, "deflate", sent, limits)?;
+                whole(decoder.total_in(), coded, "deflate").map(|()| (plain, false))
             }
-            Self::Brotli => read_within(Brotli::new(coded), "br", sent, limits),
+            Self::Brotli => read_within(Brotli::new(coded), "br", sent, limits).map(|plain| (plain, false)),
             Self::Zstd => {
-                let mut decoder =
-                    zstd::stream::read::Decoder::new(coded).map_err(|_| BodyError::Coding("zstd"))?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| BodyError::Coding("zstd"))?;
-                read_within(decoder, "zstd", sent, limits)
+                const BROKEN: BodyError = BodyError::Coding("zstd");
+                let mut decoder = zstd::stream::read::Decoder::new(coded).map_err(|_| BROKEN)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| BROKEN)?;
+                let plain = read_within(decoder, "zstd", sent, limits)?;
+                let first = zstd::zstd_safe::find_frame_compressed_size(coded).map_err(|_| BROKEN)?;
+                Ok((plain, first != coded.len()))
             }
         }
     }
@@ -136,7 +162,7 @@ fn read_within(
     sent: usize,
     limits: Limits,
 ) -> Result<Vec<u8>, BodyError> {
-    // A few hundred bytes of JSON compress by more than any honest ratio of a large body.
+    // Lists of the same thing compress by more than any honest ratio of a large body.
     let by_ratio = sent.saturating_mul(limits.ratio_max).max(RATIO_FREE_BYTES);
     let most = by_ratio.min(limits.decoded_bytes_max);
     let mut plain = Vec::new();
@@ -167,5 +193,7 @@ fn is_zlib(coded: &[u8]) -> bool {
 pub(super) const LAYERS_MAX: usize = 2;
 /// 8 MiB, the most that a decoder must support (RFC 8878 §3.1.1.1.2).
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-const RATIO_FREE_BYTES: usize = 4096;
+/// Of what may be a zlib stream so many bytes must come out, or all.
+const SNIFF_BYTES: u64 = 256;
+const RATIO_FREE_BYTES: usize = 64 << 10;
 const NAME_CHARS_SHOWN: usize = 40;

@@ -1,5 +1,6 @@
 //! JSON read strictly (RFC 8259), with duplicate keys kept: servers differ on which of them they take.
 
+use super::same_folded;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::fmt;
@@ -59,6 +60,51 @@ impl Json {
             }
         }
     }
+}
+
+impl Json {
+    /// Calls `found` with each key and each text in it.
+    pub(crate) fn each_text<'j>(&'j self, found: &mut impl FnMut(&'j str)) {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => {}
+            Self::Text(text) => found(text),
+            Self::List(items) => items.iter().for_each(|item| item.each_text(found)),
+            Self::Map(entries) => entries.iter().for_each(|(key, value)| {
+                found(key);
+                value.each_text(found);
+            }),
+        }
+    }
+}
+
+/// What a JSON Patch (RFC 6902) makes of a document, one operation each: the members that it sets, and the names of
+/// those that it sets to what cannot be seen. Nothing, where it is none.
+pub(super) fn patched(json: &Json) -> (Vec<Json>, Vec<String>) {
+    let (mut documents, mut hidden) = (Vec::new(), Vec::new());
+    let Json::List(operations) = json else { return (documents, hidden) };
+    for operation in operations {
+        let Json::Map(members) = operation else { continue };
+        let paths = named(members, "path").filter_map(|value| match value {
+            Json::Text(path) => path.strip_prefix('/'),
+            _ => None,
+        });
+        for path in paths {
+            let names = path.split('/').take(PATH_MAX).map(|name| name.replace("~1", "/").replace("~0", "~"));
+            let names: Vec<String> = names.collect();
+            for value in named(members, "value") {
+                let within = |inner, name: &String| Json::Map(vec![(name.clone(), inner)]);
+                documents.push(names.iter().rev().fold(value.clone(), within));
+            }
+            if named(members, "from").next().is_some() {
+                hidden.push(names.join("."));
+            }
+        }
+    }
+    (documents, hidden)
+}
+
+fn named<'j>(members: &'j [(String, Json)], name: &'static str) -> impl Iterator<Item = &'j Json> {
+    members.iter().filter(move |(key, _)| same_folded(key, name)).map(|(_, value)| value)
 }
 
 /// One document and nothing behind it. No comments, no trailing commas, no lone surrogates, nesting to 128.
@@ -156,6 +202,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
+/// Names in the path of an operation that are looked at.
+const PATH_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +232,16 @@ mod tests {
         }
         assert!(read(&"[".repeat(200)).is_err());
         assert!(read(&format!("{}{}", "[".repeat(1000), "]".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn patches_set_members() {
+        let patch = r#"[{"op": "add", "path": "/user/ro~1le", "value": 1}, {"op": "copy", "from": "/a", "path": "/b/c"}]"#;
+        let (documents, hidden) = patched(&read(patch).unwrap());
+        assert_eq!(documents, [read(r#"{"user": {"ro/le": 1}}"#).unwrap()]);
+        assert_eq!(hidden, ["b.c"]);
+        assert_eq!(patched(&read(r#"{"path": "/a", "value": 1}"#).unwrap()), (vec![], vec![]));
+        assert_eq!(patched(&read(r#"[{"name": "x"}, [1]]"#).unwrap()), (vec![], vec![]));
     }
 
     #[test]

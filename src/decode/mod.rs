@@ -14,19 +14,23 @@ pub mod grpc;
 mod json;
 mod jsonrpc;
 pub mod k8s;
+mod media;
 mod multipart;
 pub mod object_store;
 pub mod protocol;
 pub mod sql;
 pub mod websocket;
 
-pub(crate) use folding::same_folded;
-pub(crate) use form::{component, split};
+pub(crate) use folding::{same_folded, same_name};
+pub(crate) use form::{component, is_named, is_place, split, variants};
 pub use json::{Json, Number};
+use media::media_type;
 
 use crate::request::Head;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Method};
+use media::{Kind, Media};
+use std::borrow::Cow;
 
 /// A body as rules see it.
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ pub enum Body {
 }
 
 /// A decoded body: what a JSON pointer, a form field or a text search is asked of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoded {
     /// After content-coding was undone; UTF-8. `None` for multipart with parts that are no text.
     pub text: Option<String>,
@@ -59,9 +63,62 @@ pub struct Decoded {
     pub unstructured: Option<String>,
     /// Size as sent.
     pub bytes: u64,
+    /// What readers of other habits could make of it.
+    pub other: Other,
+}
+
+/// Readings of a body besides the likely one. Rules that hold are asked of them too.
+#[derive(Debug, Default)]
+pub struct Other {
+    /// As sent, where a coding was undone.
+    pub text: Option<String>,
+    /// Fields that only some readers of forms find.
+    pub form: Vec<(String, String)>,
+    /// JSON in parts of a form.
+    pub documents: Vec<Json>,
+    /// Names of fields whose values cannot be seen.
+    pub hidden: Vec<String>,
+    /// Whether readers that we are none of could find more.
+    pub doubt: Doubt,
+}
+
+/// Whether a body can have members that nobody here can find.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    #[default]
+    None,
+    /// If so, their names are spelled in its text.
+    Spelled,
+    Any,
 }
 
 impl Decoded {
+    /// Whether a reader of another kind could find a member of this name.
+    pub(crate) fn could_have(&self, name: &str) -> bool {
+        match self.other.doubt {
+            Doubt::None => false,
+            Doubt::Any => true,
+            Doubt::Spelled => self.text.as_deref().is_none_or(|text| folding::could_name(text, name)),
+        }
+    }
+
+    /// Whether letters in it may be written in a way that a search of its text does not undo: escapes in what is
+    /// no JSON, characters by number in markup, and what cannot be seen at all.
+    pub(crate) fn hides_letters(&self) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        let escape = || {
+            text.split('\\').skip(1).any(|behind| {
+                let digits =
+                    |from: &str| from.len() >= 2 && from.chars().take(2).all(|c| c.is_ascii_hexdigit());
+                behind.starts_with("u{") || behind.strip_prefix(['x', 'u', 'U']).is_some_and(digits)
+            })
+        };
+        let markup = text.trim_start().starts_with('<') && (text.contains("&#") || text.contains("<!"));
+        let lenient = self.may_be_lenient_json() && text.contains('\\');
+        let hidden = self.other.doubt == Doubt::Any || !self.other.hidden.is_empty();
+        hidden || markup || lenient || (self.json.is_none() && escape())
+    }
+
     /// Whether a lenient reader might find an object in what is no JSON (comments, quotes, commas): not without a
     /// brace, and not in what is sent as a form and begins like one.
     pub(crate) fn may_be_lenient_json(&self) -> bool {
@@ -101,6 +158,14 @@ pub enum BodyError {
     TooLarge(usize),
     #[error("the body grows more than {0}-fold when decoded")]
     Ratio(usize),
+    #[error("the body is compressed, and nothing says so")]
+    Unlabelled,
+    #[error("the body was compressed in several pieces, of which some servers read the first")]
+    Pieces,
+    #[error("the form has more than {} fields", form::FIELDS_MAX)]
+    Fields,
+    #[error("the body's content type is malformed")]
+    TypeParameter,
     #[error("the body has two content types")]
     TwoTypes,
     #[error("the charset `{0}` is not read")]
@@ -123,37 +188,108 @@ pub fn body(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Body {
 
 fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Body, BodyError> {
     let media = Media::of(headers)?;
-    let plain = coding::undo(headers.get_all(CONTENT_ENCODING), bytes, limits)?;
-    let sent = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if let Some(boundary) = &media.boundary {
-        let form = multipart::fields(&plain, boundary)?;
-        let text = text(&plain).ok().map(str::to_owned);
-        return Ok(Body::Decoded(Decoded {
-            text,
-            json: None,
-            form: Some(form),
-            unstructured: None,
-            bytes: sent,
-        }));
+    if let Some(again) = headers.get("content-transfer-encoding")
+        && !multipart::is_no_encoding(again.to_str().unwrap_or_default())
+    {
+        return Err(BodyError::UnknownCoding("content-transfer-encoding".to_owned()));
     }
-    let text = match text(&plain) {
-        Ok(text) => text,
-        Err(error) => {
-            return Ok(Body::Binary { why: error.to_string(), bytes: plain.into_owned() });
+    let plain = coding::undo(headers.get_all(CONTENT_ENCODING), bytes, limits)?;
+    let coded = matches!(plain.bytes, Cow::Owned(_));
+    let mut decoded = match &media.boundary {
+        Some(boundary) => of_parts(&plain.bytes, boundary)?,
+        None => match of_text(&media, &plain.bytes) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                return Ok(Body::Binary { why: error.to_string(), bytes: plain.bytes.into_owned() });
+            }
+        },
+    };
+    if coded {
+        if let Some(boundary) = &media.boundary
+            && memchr::memmem::find(bytes, format!("--{boundary}").as_bytes()).is_some()
+        {
+            return Err(BodyError::Multipart("its boundary can be seen through its coding"));
         }
-    };
-    let json = json::read(text);
+        // Many servers undo no codings of requests: gzip and zstd have room for text within, and reading forms is
+        // no strict business.
+        let sent = String::from_utf8_lossy(bytes);
+        decoded.other.form.extend(form::pairs(&sent));
+        decoded.other.text = Some(sent.into_owned());
+    }
+    // The first piece of an object or list is none by itself; of anything else it may be.
+    let whole_only = matches!(decoded.json, Some(Json::Map(_) | Json::List(_)));
+    if plain.in_pieces && !whole_only {
+        return Err(BodyError::Pieces);
+    }
+    decoded.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(Body::Decoded(decoded))
+}
+
+fn of_parts(plain: &[u8], boundary: &str) -> Result<Decoded, BodyError> {
+    let parts = multipart::read(plain, boundary)?;
+    let doubt = if parts.doubt { Doubt::Spelled } else { Doubt::None };
+    Ok(Decoded {
+        text: text(plain).ok().map(str::to_owned),
+        form: Some(parts.fields),
+        other: Other { documents: parts.documents, hidden: parts.hidden, doubt, ..Other::default() },
+        ..Decoded::default()
+    })
+}
+
+fn of_text(media: &Media, plain: &[u8]) -> Result<Decoded, BodyError> {
+    if media.ascii_only && !plain.is_ascii() {
+        return Err(BodyError::Charset("one that is not UTF-8".to_owned()));
+    }
+    let text = text(plain)?;
+    if coding::is_text_in_zlib(plain) {
+        return Err(BodyError::Unlabelled);
+    }
+    let read = json::read(text);
     let form = match media.kind {
-        Kind::Json => None,
         Kind::Form => Some(form::pairs(text)),
-        Kind::Other => form::looks_like_one(text).then(|| form::pairs(text)),
+        // Some servers, those of AWS among them, do not look at the label.
+        _ if read.is_err() && form::looks_like_one(text) => Some(form::pairs(text)),
+        Kind::Json | Kind::Unsaid | Kind::Text | Kind::Bytes | Kind::Other => None,
     };
-    let (json, unstructured) = match json {
+    if form.as_ref().is_some_and(|form| form.len() > form::FIELDS_MAX) {
+        return Err(BodyError::Fields);
+    }
+    let (json, unstructured) = match read {
         Ok(json) => (Some(json), None),
         Err(error) if form.is_none() => (None, Some(error)),
         Err(_) => (None, None),
     };
-    Ok(Body::Decoded(Decoded { text: Some(text.to_owned()), json, form, unstructured, bytes: sent }))
+    let mut decoded = Decoded { text: Some(text.to_owned()), json, form, unstructured, ..Decoded::default() };
+    decoded.other.doubt = doubt(media, &decoded, text);
+    if decoded.form.is_some() {
+        decoded.other.form = form::other_pairs(text);
+    }
+    if let Some(json) = &decoded.json {
+        (decoded.other.documents, decoded.other.hidden) = json::patched(json);
+    }
+    Ok(decoded)
+}
+
+/// What readers of another kind could find besides.
+fn doubt(media: &Media, decoded: &Decoded, text: &str) -> Doubt {
+    let recoded = || {
+        let parts = text.to_ascii_lowercase();
+        parts.contains("base64") || parts.contains("quoted-printable")
+    };
+    let charset = |(name, value): &(String, String)| {
+        name.eq_ignore_ascii_case("_charset_") && !media::is_utf8_label(value)
+    };
+    match media.kind {
+        Kind::Bytes => Doubt::Any,
+        _ if decoded.form.iter().flatten().any(charset) => Doubt::Any,
+        _ if media.multipart && recoded() => Doubt::Any,
+        Kind::Text => Doubt::Spelled,
+        _ if decoded.unstructured.is_some() || decoded.may_be_lenient_json() => Doubt::Spelled,
+        Kind::Json if decoded.json.is_none() => Doubt::Spelled,
+        // No form begins like this, but markup and forms in parts do.
+        Kind::Form if text.trim_start().starts_with(['<', '-']) => Doubt::Spelled,
+        Kind::Json | Kind::Form | Kind::Unsaid | Kind::Other => Doubt::None,
+    }
 }
 
 /// UTF-8 with one byte order mark tolerated, and without NUL, which other Unicode codings are full of.
@@ -161,66 +297,6 @@ fn text(bytes: &[u8]) -> Result<&str, BodyError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BodyError::Utf8)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains('\0') { Err(BodyError::Nul) } else { Ok(text) }
-}
-
-/// What the head says of the body's form.
-struct Media {
-    kind: Kind,
-    /// Of `multipart/form-data`.
-    boundary: Option<String>,
-}
-
-enum Kind {
-    Json,
-    Form,
-    Other,
-}
-
-impl Media {
-    fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
-        let mut values = headers.get_all(CONTENT_TYPE).iter();
-        let Some(value) = values.next() else {
-            return Ok(Self { kind: Kind::Other, boundary: None });
-        };
-        if values.next().is_some() {
-            return Err(BodyError::TwoTypes);
-        }
-        let value = value.to_str().map_err(|_| BodyError::Charset("not ASCII".to_owned()))?;
-        let mut parts = value.split(';').map(str::trim);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let mut boundary = None;
-        for part in parts {
-            let Some((name, value)) = part.split_once('=') else { continue };
-            let value = value.trim().trim_matches('"');
-            match name.trim().to_ascii_lowercase().as_str() {
-                "charset" if !is_utf8_label(value) => return Err(BodyError::Charset(value.to_owned())),
-                "boundary" if boundary.is_some() => return Err(BodyError::Multipart("two boundaries")),
-                "boundary" => boundary = Some(value.to_owned()),
-                name if name.starts_with("boundary*") => {
-                    return Err(BodyError::Multipart("an extended boundary"));
-                }
-                _ => {}
-            }
-        }
-        let kind = match essence.as_str() {
-            "application/json" | "text/json" => Kind::Json,
-            other if other.ends_with("+json") => Kind::Json,
-            "application/x-www-form-urlencoded" => Kind::Form,
-            _ => Kind::Other,
-        };
-        let boundary = match (essence.as_str(), boundary) {
-            ("multipart/form-data", None) => return Err(BodyError::Multipart("no boundary")),
-            ("multipart/form-data", boundary) => boundary,
-            _ => None,
-        };
-        Ok(Self { kind, boundary })
-    }
-}
-
-/// The media type without its parameters, where the head says one.
-fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').next().map(str::trim)
 }
 
 /// The heads that a request has to those who let a field name the method: its own, and one for each such field.
@@ -245,10 +321,6 @@ fn says_json(headers: &HeaderMap) -> bool {
         let media = media.to_ascii_lowercase();
         media == "application/json" || media == "text/json" || media.ends_with("+json")
     })
-}
-
-fn is_utf8_label(label: &str) -> bool {
-    ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| label.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -364,8 +436,13 @@ mod tests {
     #[test]
     fn bombs_stop_at_the_limit() {
         let large = vec![b'a'; 20_000];
-        unreadable(&[("content-encoding", "gzip")], &gzip(&large), "-fold");
-        unreadable(&[("content-encoding", "zstd")], &zstd(&large), "-fold");
+        unreadable(&[("content-encoding", "gzip")], &gzip(&large), "10000 bytes");
+        unreadable(&[("content-encoding", "zstd")], &zstd(&large), "10000 bytes");
+        let larger = vec![b'a'; 100_000];
+        let coded = gzip(&larger);
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
+        let Body::Unreadable(why) = body(&headers, &coded, Limits::default()) else { panic!() };
+        assert!(why.contains("-fold"), "{why}");
         let noise: String = (0..3000_u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
         unreadable(&[("content-encoding", "gzip")], &gzip(noise.as_bytes()), "10000 bytes");
         unreadable(&[], noise.as_bytes(), "10000 bytes");
@@ -388,7 +465,10 @@ mod tests {
         let form = read(&[("content-type", "text/plain")], b"amount=20000&x=%41+b");
         assert_eq!(form.form, Some(vec![("amount".into(), "20000".into()), ("x".into(), "A b".into())]));
         let wrong = read(&[("content-type", "application/json")], b"amount=20000");
-        assert!(wrong.json.is_none() && wrong.form.is_none() && wrong.unstructured.is_some());
+        assert_eq!(wrong.form, Some(vec![("amount".into(), "20000".into())]));
+        let neither = read(&[("content-type", "application/json")], b"amount: 20000");
+        assert!(neither.json.is_none() && neither.form.is_none() && neither.unstructured.is_some());
+        assert!(neither.could_have("amount") && !neither.could_have("total"));
         let two = [("content-type", "text/plain"), ("content-type", "application/json")];
         unreadable(&two, JSON, "two content types");
         assert!(matches!(decode(&[], b""), Body::Empty));
