@@ -4,7 +4,9 @@ use super::method::Methods;
 use super::rate::Counting;
 use super::truth::Unclear;
 use crate::decode::protocol::{Request, Said, Unread, View, Views};
-use crate::decode::{Body, Decoded, Json, component, same_folded, split};
+use crate::decode::{
+    Body, Decoded, Doubt, Json, component, is_named, is_place, same_folded, same_name, split, variants,
+};
 use crate::path::late_queries;
 use crate::request::{Caller, Head};
 use jiff::Timestamp;
@@ -33,9 +35,11 @@ pub(super) struct Facts<'a> {
 pub(super) struct Field<'a> {
     /// Under every reading of the name: letter case folded, `name[]` as `name`, list items one by one.
     pub(super) values: SmallVec<[Seen<'a>; 4]>,
+    /// What stands in the value in another spelling, or is a part of it: asked where any reading will do.
+    pub(super) within: Vec<Seen<'a>>,
     /// Whether the name stands there letter by letter.
     pub(super) exact: bool,
-    /// The field may be there, but cannot be looked at.
+    /// The field may be there, or there again, but cannot be looked at.
     pub(super) unclear: Option<Unclear>,
 }
 
@@ -56,6 +60,23 @@ impl<'a> Seen<'a> {
         self.number.or_else(|| self.text.trim().parse().ok()).filter(|n: &f64| n.is_finite())
     }
 
+    /// The truth that frameworks take it for.
+    pub(super) fn as_truth(&self) -> Option<bool> {
+        let is = |words: &[&str]| words.iter().any(|word| self.text.trim().eq_ignore_ascii_case(word));
+        if is(&["true", "1", "on", "yes", "t", "y"]) {
+            Some(true)
+        } else if is(&["false", "0", "off", "no", "f", "n"]) {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// A value that is left out, in effect: null, or nothing in a form.
+    pub(super) fn says_nothing(&self) -> bool {
+        matches!(self.text.trim(), "" | "null")
+    }
+
     fn of_json(value: &'a Json) -> Self {
         match value {
             Json::Null => Self::text("null"),
@@ -70,7 +91,7 @@ impl<'a> Seen<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn one(value: Seen<'a>) -> Self {
-        Self { values: SmallVec::from_iter([value]), exact: true, unclear: None }
+        Self { values: SmallVec::from_iter([value]), exact: true, ..Self::default() }
     }
 
     pub(super) fn unclear(why: Unclear) -> Self {
@@ -85,7 +106,7 @@ impl<'a> Field<'a> {
             Some(Said::Names { names, exact }) => Self {
                 values: names.iter().map(|name| Seen::text(&**name)).collect(),
                 exact: *exact,
-                unclear: None,
+                ..Self::default()
             },
             Some(Said::Document { roots, exact }) => {
                 let mut field = Self::default();
@@ -107,7 +128,64 @@ impl<'a> Field<'a> {
     fn push_json(&mut self, value: &'a Json) {
         match value {
             Json::List(items) if !items.is_empty() => items.iter().for_each(|item| self.push_json(item)),
+            Json::Text(text) => self.push_text(text.as_str().into()),
             _ => self.values.push(Seen::of_json(value)),
+        }
+    }
+
+    /// The value, and what other readers make of it.
+    fn push_text(&mut self, text: Cow<'a, str>) {
+        let variants = variants(&text);
+        self.values.push(Seen::text(text));
+        self.values.extend(variants.into_iter().map(Seen::text));
+    }
+
+    /// A field of a form, if the pointer may name it.
+    fn push_pair(&mut self, key: &str, value: Cow<'a, str>, pointer: &[Box<str>]) {
+        let is_named = |front| is_named(key, front);
+        if is_named(pointer) {
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                self.unclear = Some(Unclear::Body); // some servers drop what is no UTF-8, some read it as if it were
+            }
+            self.push_text(value);
+        } else if value.trim_start().starts_with(['{', '['])
+            && (1..pointer.len()).any(|at| pointer.get(..at).is_some_and(is_named))
+        {
+            self.unclear = Some(Unclear::Body); // some servers read JSON there
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    fn push_decoded(&mut self, decoded: &'a Decoded, pointer: &[Box<str>]) {
+        if let Some(json) = &decoded.json {
+            descend(self, json, pointer, true);
+            if pointer.first().is_some_and(|first| is_place(first)) {
+                descend_items(self, json, pointer);
+            }
+        }
+        let mut documents = decoded.json.iter().chain(&decoded.other.documents);
+        if documents.any(|json| ends_in_text(json, pointer)) {
+            self.unclear = Some(Unclear::Body);
+        }
+        if let Some(form) = &decoded.form {
+            // With two readings, both must have it for the name to stand there for certain.
+            let in_json = decoded.json.is_none() || self.exact;
+            let named = |key: &str| matches!(pointer, [name] if **name == *key);
+            self.exact = in_json && form.iter().any(|(key, _)| named(key));
+            form.iter().for_each(|(key, value)| self.push_pair(key, value.into(), pointer));
+            if form.iter().any(|(key, _)| key.contains(char::REPLACEMENT_CHARACTER)) {
+                self.unclear = Some(Unclear::Body); // it may be the name
+            }
+        }
+        for (key, value) in &decoded.other.form {
+            self.push_pair(key, value.into(), pointer);
+        }
+        decoded.other.documents.iter().for_each(|json| descend(self, json, pointer, false));
+        let mut names = pointer.iter().filter(|segment| !is_place(segment));
+        let hidden = decoded.other.hidden.iter().any(|key| is_named(key, pointer));
+        if hidden || (decoded.other.doubt != Doubt::None && names.all(|name| decoded.could_have(name))) {
+            self.unclear = Some(Unclear::Body);
         }
     }
 }
@@ -153,41 +231,49 @@ impl<'a> Facts<'a> {
         field
     }
 
-    /// The whole decoded text of the body.
+    /// The whole decoded text of the body; and the texts in it, without escapes and codings.
     pub(super) fn text(&self) -> Field<'a> {
-        match self.body {
-            Body::Empty => Field::default(),
-            Body::Decoded(Decoded { text: Some(text), .. }) => Field::one(Seen::text(text.as_str())),
-            _ => Field::unclear(Unclear::Body),
-        }
-    }
-
-    /// A body field by JSON pointer, given as its segments. A form has only names, so only a pointer of one
-    /// segment can be a form field. A batch (a list on top) is asked item by item as well.
-    pub(super) fn body(&self, pointer: &[Box<str>]) -> Field<'a> {
         let decoded = match self.body {
             Body::Empty => return Field::default(),
             Body::Decoded(decoded) => decoded,
-            _ => return Field::unclear(Unclear::Body),
+            Body::NotRead | Body::Binary { .. } | Body::Unreadable(_) => {
+                return Field::unclear(Unclear::Body);
+            }
         };
+        let Some(text) = &decoded.text else { return Field::unclear(Unclear::Body) };
+        let mut field = Field::one(Seen::text(text.as_str()));
+        for json in decoded.json.iter().chain(&decoded.other.documents) {
+            field.within.push(Seen::text(serde_json::to_string(json).unwrap_or_default()));
+            json.each_text(&mut |text| field.within.push(Seen::text(text)));
+        }
+        for (name, value) in decoded.form.iter().flatten().chain(&decoded.other.form) {
+            let texts = [name, value].into_iter();
+            field.within.extend(texts.clone().flat_map(|text| variants(text)).map(Seen::text));
+            field.within.extend(texts.map(|text| Seen::text(text.as_str())));
+        }
+        field.within.extend(decoded.other.text.iter().map(|text| Seen::text(text.as_str())));
+        if decoded.hides_letters() {
+            field.unclear = Some(Unclear::Body);
+        }
+        field
+    }
+
+    /// A body field by JSON pointer, given as its segments. A form has names only, which frameworks take apart. A
+    /// list on top (a batch) is asked item by item as well. Frameworks that put fields of the query among those of
+    /// the body do so for what is no read.
+    pub(super) fn body(&self, pointer: &[Box<str>]) -> Field<'a> {
         let mut field = Field::default();
-        if let Some(json) = &decoded.json {
-            descend(&mut field, json, pointer, true);
-            if !pointer.is_empty() {
-                descend_items(&mut field, json, pointer);
+        match self.body {
+            Body::Empty => {}
+            Body::Decoded(decoded) => field.push_decoded(decoded, pointer),
+            Body::NotRead | Body::Binary { .. } | Body::Unreadable(_) => {
+                return Field::unclear(Unclear::Body);
             }
         }
-        if let (Some(form), [name]) = (&decoded.form, pointer) {
-            // With two readings, both must have it for the name to stand there for certain.
-            let in_json = decoded.json.is_none() || field.exact;
-            field.exact = false;
-            for (key, value) in form {
-                add(&mut field, key, name, || Seen::text(value.as_str()));
+        if let (Some(query), false) = (self.head.query, self.methods.are_safe()) {
+            for (key, value) in split(query, &['&', ';']) {
+                field.push_pair(&component(key), component(value), pointer);
             }
-            field.exact &= in_json;
-        }
-        if decoded.json.is_none() && decoded.form.is_none() {
-            return Field::unclear(Unclear::Body);
         }
         field
     }
@@ -241,15 +327,15 @@ fn add<'a>(field: &mut Field<'a>, key: &str, name: &str, value: impl FnOnce() ->
 fn ends_in_text(value: &Json, pointer: &[Box<str>]) -> bool {
     let Some((segment, rest)) = pointer.split_first() else { return false };
     match value {
-        Json::Text(text) => text.trim_start().starts_with(['{', '[']),
-        Json::Map(entries) => entries.iter().any(|(key, inner)| {
-            (&**segment == "*" || same_folded(key, segment)) && ends_in_text(inner, rest)
-        }),
+        Json::Text(text) => text.trim_start().starts_with(['{', '[', '"']),
+        Json::Map(entries) => entries
+            .iter()
+            .any(|(key, inner)| (&**segment == "*" || same_name(key, segment)) && ends_in_text(inner, rest)),
         Json::List(items) if &**segment == "*" => items.iter().any(|inner| ends_in_text(inner, rest)),
-        Json::List(items) => {
-            let item = segment.parse::<usize>().ok().and_then(|at| items.get(at));
-            item.is_some_and(|inner| ends_in_text(inner, rest))
-        }
+        Json::List(items) => match segment.parse::<usize>() {
+            Ok(at) => items.get(at).is_some_and(|inner| ends_in_text(inner, rest)),
+            Err(_) => items.iter().any(|inner| ends_in_text(inner, pointer)),
+        },
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
@@ -268,25 +354,40 @@ fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], exa
         field.exact |= exact;
         return field.push_json(value);
     };
+    // Many decoders take one value for a list of one.
+    if matches!(&**segment, "0" | "*") && !matches!(value, Json::List(_)) {
+        descend(field, value, rest, false);
+    }
     match value {
         Json::Map(entries) if &**segment == "*" => {
             entries.iter().for_each(|(_, inner)| descend(field, inner, rest, exact));
         }
         Json::Map(entries) => {
+            // Where JavaScript merges objects, their members become those of this one.
+            for (_, inner) in entries.iter().filter(|(key, _)| key == "__proto__") {
+                descend(field, inner, pointer, false);
+            }
             // Servers differ on which of several counts.
-            let named = || entries.iter().filter(|(key, _)| same_folded(key, segment));
+            let named = || entries.iter().filter(|(key, _)| same_name(key, segment));
             let once = named().nth(1).is_none();
             for (key, inner) in named() {
                 descend(field, inner, rest, exact && once && **key == **segment);
+            }
+            // Some take a name with dots or brackets apart, as in a form.
+            for (_, inner) in
+                entries.iter().filter(|(key, _)| key.contains(['.', '[']) && is_named(key, pointer))
+            {
+                field.push_json(inner);
             }
         }
         Json::List(items) if &**segment == "*" => {
             items.iter().for_each(|inner| descend(field, inner, rest, exact));
         }
-        Json::List(items) => {
-            let item = segment.parse::<usize>().ok().and_then(|at| items.get(at));
-            item.into_iter().for_each(|inner| descend(field, inner, rest, exact));
-        }
+        Json::List(items) => match segment.parse::<usize>() {
+            Ok(at) => items.get(at).into_iter().for_each(|inner| descend(field, inner, rest, exact)),
+            // And some a list of one for the one in it.
+            Err(_) => items.iter().for_each(|inner| descend(field, inner, pointer, false)),
+        },
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
     }
 }

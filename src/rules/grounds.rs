@@ -187,7 +187,8 @@ fn unreadable(rule: &Rule, facts: &Facts<'_>) -> String {
     match facts.body {
         Body::Unreadable(reason) | Body::Binary { why: reason, .. } => reason.clone(),
         Body::Decoded(Decoded { unstructured: Some(reason), .. }) => format!("the body has {reason}"),
-        _ => "its body could not be read".to_owned(),
+        Body::Decoded(_) => "its body can be read in more than one way".to_owned(),
+        Body::NotRead | Body::Empty => "its body could not be read".to_owned(),
     }
 }
 

@@ -46,11 +46,12 @@ impl<P> ByCase<P> {
     }
 }
 
-/// What a rule compares with: as written, and as a number if it was written as one.
+/// What a rule compares with: as written, and as a number or a truth if it was written as one.
 #[derive(Debug)]
 pub(super) struct Scalar {
     text: String,
     number: Option<f64>,
+    truth: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,44 +152,72 @@ impl ValueMatch {
 
 impl Test {
     fn answer(&self, field: &Field<'_>, stance: Stance) -> Truth {
-        if let Some(why) = field.unclear {
-            return Truth::Unclear(why);
+        if let Self::Not(inner) = self {
+            return !inner.answer(field, stance.opposite());
         }
-        let one = |seen: &Seen<'_>| match self {
-            Self::Equals(scalar) => Truth::from(scalar.equals(seen)),
-            Self::OneOf(scalars) => Truth::from(scalars.iter().any(|scalar| scalar.equals(seen))),
-            Self::Glob(glob) => Truth::from(glob.under(stance).is_match(&*seen.text)),
-            Self::Regex(regex) => Truth::from(regex.under(stance).is_match(&seen.text)),
-            Self::Compare(order, bound) => match seen.as_number().and_then(|n| n.partial_cmp(bound)) {
-                Some(ordering) => Truth::from(order.holds(ordering)),
-                None => Truth::Unclear(Unclear::Other),
-            },
-            Self::Exists(_) | Self::Not(_) => Truth::Yes, // answered below, of the field as a whole
-        };
+        match (field.unclear, stance) {
+            (None, _) => self.of_what_is_seen(field, stance),
+            // What cannot be seen may be what is asked for.
+            (Some(why), Stance::Generous) if matches!(self, Self::Exists(false)) => Truth::Unclear(why),
+            // What can be seen is enough to match; what cannot could match as well.
+            (Some(why), Stance::Generous) => self.of_what_is_seen(field, stance).or(Truth::Unclear(why)),
+            (Some(why), Stance::Exact) => Truth::Unclear(why),
+        }
+    }
+
+    fn of_what_is_seen(&self, field: &Field<'_>, stance: Stance) -> Truth {
+        let one = |seen: &Seen<'_>| self.of_one(seen, stance);
         match (self, stance) {
             (Self::Exists(true), Stance::Generous) => Truth::from(!field.values.is_empty()),
             (Self::Exists(true), Stance::Exact) => Truth::from(field.exact),
             (Self::Exists(false), Stance::Generous) => Truth::from(!field.exact),
             (Self::Exists(false), Stance::Exact) => Truth::from(field.values.is_empty()),
-            (Self::Not(inner), stance) => !inner.answer(field, stance.opposite()),
-            (_, Stance::Generous) => field.values.iter().fold(Truth::No, |truth, seen| truth.or(one(seen))),
+            (_, Stance::Generous) => {
+                let mut all = field.values.iter().chain(&field.within);
+                all.try_fold(Truth::No, |truth, seen| match truth.or(one(seen)) {
+                    Truth::Yes => Err(Truth::Yes),
+                    truth => Ok(truth),
+                })
+                .unwrap_or_else(|yes| yes)
+            }
             (_, Stance::Exact) if !field.exact => Truth::No,
             (_, Stance::Exact) => field.values.iter().fold(Truth::Yes, |truth, seen| truth.and(one(seen))),
+        }
+    }
+
+    fn of_one(&self, seen: &Seen<'_>, stance: Stance) -> Truth {
+        match self {
+            Self::Equals(scalar) => Truth::from(scalar.equals(seen, stance)),
+            Self::OneOf(scalars) => Truth::from(scalars.iter().any(|scalar| scalar.equals(seen, stance))),
+            Self::Glob(glob) => Truth::from(glob.under(stance).is_match(&*seen.text)),
+            Self::Regex(regex) => Truth::from(regex.under(stance).is_match(&seen.text)),
+            Self::Compare(order, bound) => match seen.as_number().and_then(|n| n.partial_cmp(bound)) {
+                // Neighbours so large look the same to us.
+                Some(Ordering::Equal) if bound.abs() >= EXACT_MAX => Truth::Unclear(Unclear::Other),
+                Some(ordering) => Truth::from(order.holds(ordering)),
+                // Left out, or none at all, which some languages take for zero.
+                None if seen.says_nothing() && !order.holds(0.0_f64.total_cmp(bound)) => Truth::No,
+                None => Truth::Unclear(Unclear::Other),
+            },
+            Self::Exists(_) | Self::Not(_) => Truth::Yes, // answered of the field as a whole
         }
     }
 }
 
 impl Scalar {
     fn read(reader: &mut Reader, node: &Node, what: &str) -> Option<Self> {
-        let number = match node.kind {
-            Kind::Number(number) => Some(number),
-            _ => None,
+        let (number, truth) = match node.kind {
+            Kind::Number(number) => (Some(number), None),
+            Kind::Bool(truth) => (None, Some(truth)),
+            _ => (None, None),
         };
-        reader.text(node, what).map(|text| Self { text, number })
+        reader.text(node, what).map(|text| Self { text, number, truth })
     }
 
-    fn equals(&self, seen: &Seen<'_>) -> bool {
-        *seen.text == self.text || self.number.is_some_and(|n| seen.as_number() == Some(n))
+    fn equals(&self, seen: &Seen<'_>, stance: Stance) -> bool {
+        *seen.text == self.text
+            || self.number.is_some_and(|n| seen.as_number() == Some(n))
+            || (stance == Stance::Generous && self.truth.is_some() && seen.as_truth() == self.truth)
     }
 }
 
@@ -315,4 +344,6 @@ fn read_regex(reader: &mut Reader, node: &Node, case: Case) -> Option<Regex> {
 }
 
 const TESTS: &[&str] = &["eq", "in", "glob", "regex", "gt", "gte", "lt", "lte", "exists", "not"];
+/// Beyond 2^53 not every whole number has a float of its own.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 const REGEX_BYTES_MAX: usize = 1 << 20;

@@ -550,7 +550,7 @@ adjust:
     let other_rule_changed = rules("Money.", 20);
     assert_eq!(held_by(&other_rule_changed, "POST https://h.example/pay", r#"{"amount": 1}"#), small);
     // Not certain: a body that nobody can read, an adjustment, no rule at all.
-    assert!(held_by(&rules_1, "POST https://h.example/pay", "{").is_empty());
+    assert!(held_by(&rules_1, "POST https://h.example/pay", "{\"amount\"").is_empty());
     assert!(held_by(&rules_1, "POST https://h.example/adjusted", "{}").is_empty());
     assert!(held_by(&rules_1, "POST https://h.example/else", "{}").is_empty());
 }
