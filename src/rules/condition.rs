@@ -1,11 +1,13 @@
 //! Conditions: `if:` with an expression in CEL. The only place that sees the CEL library.
 
+mod bodies;
+
 use super::facts::Facts;
 use super::reader::{Reader, did_you_mean};
 use super::tree::Node;
 use super::truth::{Stance, Truth, Unclear};
-use crate::decode::{Body, Decoded, Json, Number, component, split};
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use crate::decode::{Json, Number, component, split};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::objects::{Key, Map};
 use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError, Value};
@@ -17,6 +19,8 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct Condition {
     expression: IdedExpr,
     reads: Reads,
+    /// Words in it that may be names of members of the body.
+    names: Vec<String>,
 }
 
 impl fmt::Debug for Condition {
@@ -79,8 +83,10 @@ impl Condition {
         if !survey.problems.is_empty() {
             return None;
         }
-        let reads = survey.reads;
-        let condition = Self { expression, reads };
+        let Survey { reads, mut names, .. } = survey;
+        names.sort_unstable();
+        names.dedup();
+        let condition = Self { expression, reads, names };
         match condition.rehearse() {
             Ok(value) if !matches!(value, Value::Bool(_)) => {
                 reader.error(
@@ -100,17 +106,25 @@ impl Condition {
             let of_body = self.reads.body || self.reads.text || self.reads.size;
             return Truth::Unclear(if of_body { Unclear::Body } else { Unclear::Other });
         }
-        let bodies = match self.bodies(facts) {
-            Ok(bodies) => bodies,
-            Err(why) => return Truth::Unclear(why),
-        };
+        let (mut bodies, mut others) = (vec![None], Vec::new());
+        if self.reads.body {
+            match bodies::of(facts, &self.names) {
+                Ok(found) => {
+                    bodies = found.likely.into_iter().map(Some).collect();
+                    others = found.other;
+                    others.extend(found.picked.into_iter().filter(|_| stance == Stance::Generous));
+                }
+                Err(why) => return Truth::Unclear(why),
+            }
+        }
         let shared = match self.shared(facts) {
             Ok(shared) => shared,
             Err(why) => return Truth::Unclear(why),
         };
         let readings = facts.head.readings.iter().map(|reading| &**reading).filter(|_| self.reads.path);
+        let paths = || std::iter::once(facts.head.path).chain(readings.clone());
         let mut truth: Option<Truth> = None;
-        for path in std::iter::once(facts.head.path).chain(readings) {
+        for path in paths() {
             for body in &bodies {
                 let one = self.run(facts, shared.clone(), path, body.clone());
                 truth = Some(match (truth, stance) {
@@ -118,6 +132,21 @@ impl Condition {
                     (Some(truth), Stance::Generous) => truth.or(one),
                     (Some(truth), Stance::Exact) => truth.and(one),
                 });
+            }
+        }
+        // What other servers would read decides where it does so for certain.
+        let decisive = if stance == Stance::Generous { Truth::Yes } else { Truth::No };
+        let mut inner = shared.clone();
+        if self.reads.text {
+            let within: Vec<_> = facts.text().within.into_iter().map(|seen| seen.text.into_owned()).collect();
+            inner.insert(key("text"), text(&within.join("\n")));
+        }
+        let unescaped = bodies.iter().filter(|_| self.reads.text && stance == Stance::Generous);
+        let others: Vec<_> = others.into_iter().map(Some).collect();
+        let runs = others.iter().map(|body| (&shared, body)).chain(unescaped.map(|body| (&inner, body)));
+        for (shared, body) in runs {
+            if paths().any(|path| self.run(facts, shared.clone(), path, body.clone()) == decisive) {
+                return decisive;
             }
         }
         truth.unwrap_or(Truth::Unclear(Unclear::Other))
@@ -159,30 +188,6 @@ impl Condition {
             };
         }
         Ok(request)
-    }
-
-    /// The readings of the body: one, or two when it can be taken for JSON and for a form.
-    fn bodies(&self, facts: &Facts<'_>) -> Result<Vec<Option<Value>>, Unclear> {
-        if !self.reads.body {
-            return Ok(vec![None]);
-        }
-        let Decoded { json, form, .. } = match facts.body {
-            Body::Empty => return Ok(vec![Some(map(HashMap::new()))]),
-            Body::Decoded(decoded) => decoded,
-            _ => return Err(Unclear::Body),
-        };
-        let mut bodies = Vec::new();
-        if let Some(json) = json {
-            if json.has_duplicates() {
-                return Err(Unclear::Other);
-            }
-            bodies.push(Some(of_json(json)));
-        }
-        if let Some(form) = form {
-            let pairs = form.iter().map(|(name, value)| (name.clone(), text(value)));
-            bodies.push(Some(unrepeated(pairs)?));
-        }
-        if bodies.is_empty() { Err(Unclear::Body) } else { Ok(bodies) }
     }
 
     fn run(
@@ -239,6 +244,7 @@ impl Condition {
 #[derive(Debug, Default)]
 struct Survey {
     reads: Reads,
+    names: Vec<String>,
     /// Message and help.
     problems: Vec<(String, String)>,
     /// Variables of the macros around, innermost last.
@@ -256,6 +262,14 @@ impl Survey {
     }
 
     fn visit_inner(&mut self, node: &IdedExpr) {
+        match &node.expr {
+            Expr::Select(select) if !matches!(&select.operand.expr, Expr::Ident(name) if name == "request") =>
+            {
+                self.names.push(select.field.clone());
+            }
+            Expr::Literal(LiteralValue::String(text)) => self.names.push(text.inner().to_owned()),
+            _ => {}
+        }
         match &node.expr {
             Expr::Select(select) => match &select.operand.expr {
                 Expr::Ident(name) if name == "request" && !self.bound.contains(name) => {
