@@ -3,6 +3,7 @@
 mod allocation;
 mod aws;
 mod batches;
+mod bodies;
 mod calls;
 mod diagnostics;
 mod graphql;
