@@ -20,7 +20,8 @@ pub(crate) fn same_name(a: &str, b: &str) -> bool {
 /// Whether a name could stand in a text that nobody can take apart: it is spelled there, or something in it could
 /// spell it in another way.
 pub(super) fn could_name(text: &str, name: &str) -> bool {
-    if text.contains(['\\', '%', '&']) || text.contains("!!") {
+    // Escapes; binary texts of YAML; what another document adds to this one of XML.
+    if text.contains(['\\', '%', '&']) || ["!!", "<!", ":include"].iter().any(|mark| text.contains(mark)) {
         return true;
     }
     let name: String = letters(name).collect();
@@ -65,5 +66,6 @@ mod tests {
         }
         assert!(!could_name("name: x", "role"));
         assert!(could_name(r#"{"\x72ole": 1}"#, "role"));
+        assert!(could_name("<!DOCTYPE user SYSTEM \"//evil.test/x\"><user/>", "role"));
     }
 }

@@ -274,7 +274,8 @@ fn of_text(media: &Media, plain: &[u8]) -> Result<Decoded, BodyError> {
 fn doubt(media: &Media, decoded: &Decoded, text: &str) -> Doubt {
     let recoded = || {
         let parts = text.to_ascii_lowercase();
-        parts.contains("base64") || parts.contains("quoted-printable")
+        let codings = ["base64", "quoted-printable"];
+        parts.contains("content-transfer-encoding") && codings.iter().any(|coding| parts.contains(coding))
     };
     let charset = |(name, value): &(String, String)| {
         name.eq_ignore_ascii_case("_charset_") && !media::is_utf8_label(value)
@@ -282,7 +283,7 @@ fn doubt(media: &Media, decoded: &Decoded, text: &str) -> Doubt {
     match media.kind {
         Kind::Bytes => Doubt::Any,
         _ if decoded.form.iter().flatten().any(charset) => Doubt::Any,
-        _ if media.multipart && recoded() => Doubt::Any,
+        _ if decoded.unstructured.is_some() && recoded() => Doubt::Any,
         Kind::Text => Doubt::Spelled,
         _ if decoded.unstructured.is_some() || decoded.may_be_lenient_json() => Doubt::Spelled,
         Kind::Json if decoded.json.is_none() => Doubt::Spelled,
