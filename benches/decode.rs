@@ -4,6 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use holdpoint::authority::Host;
+use holdpoint::decode::grpc::Descriptors;
 use holdpoint::decode::protocol::{PROTOCOLS, Request};
 use holdpoint::decode::sql::{Dialect, statements};
 use holdpoint::decode::{self, Body, Limits, aws, git, grpc, k8s};
@@ -33,12 +34,16 @@ fn body_to_calls(c: &mut Criterion, name: &str, protocol: &str, url: &str, text:
         headers: vec![("content-type".into(), "application/json".into())],
         body: text.into(),
     };
+    to_calls(c, name, protocol, &sample, &Descriptors::default());
+}
+
+fn to_calls(c: &mut Criterion, name: &str, protocol: &str, sample: &Sample, descriptors: &Descriptors) {
     let request = sample.canonical().unwrap();
     let protocol = PROTOCOLS.iter().find(|known| known.name == protocol).unwrap();
     c.bench_function(name, |b| {
         b.iter(|| {
             let body = decode::body(&request.headers, black_box(&request.body), Limits::default());
-            (protocol.read)(&Request { head: &request.head(), body: &body }).unwrap().calls.len()
+            (protocol.read)(&Request { head: &request.head(), body: &body, descriptors }).unwrap().calls.len()
         });
     });
 }
@@ -82,6 +87,18 @@ fn decoders(c: &mut Criterion) {
 
     let path = "/google.pubsub.v1.Publisher/DeleteTopic";
     c.bench_function("grpc", |b| b.iter(|| grpc::call(black_box(&headers), black_box(path))));
+
+    // A user, a role, an amount, three tags and an account, of the descriptor set of the tests.
+    let message = b"\x0a\x03ada\x10\x02\x18\x64\x32\x01a\x32\x01b\x32\x01c\x52\x09\x0a\x04acme\x10\xe8\x07";
+    let sample = Sample {
+        method: "POST".into(),
+        url: "https://api.acme.test/acme.v1.Users/SetRole".into(),
+        headers: vec![("content-type".into(), "application/grpc".into())],
+        body: [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()][..], message].concat(),
+    };
+    let mut descriptors = Descriptors::default();
+    descriptors.add(include_bytes!("../tests/grpc/acme.pb")).unwrap();
+    to_calls(c, "grpc/message", "grpc", &sample, &descriptors);
 
     c.bench_function("aws/service", |b| {
         b.iter(|| aws::service_of(black_box("dynamodb.eu-west-1.amazonaws.com")));

@@ -99,6 +99,8 @@ pub struct Rules {
     pub folders: Vec<PathBuf>,
     /// Whether the embedded packs are in force.
     pub standard: bool,
+    /// Descriptor sets of gRPC services.
+    pub descriptors: Vec<PathBuf>,
     pub settings: rules::Settings,
 }
 
@@ -177,6 +179,7 @@ const KEYS: &[&str] = &[
     "otherwise.write",
     "otherwise.unknown-host",
     "mode",
+    "grpc.descriptors",
     "solo",
     "upstream.extra-ca",
     "upstream.resolve",
@@ -300,6 +303,7 @@ fn lower(reader: &mut Reader, file: Option<&Path>) -> Config {
         rules: Rules {
             folders: reader.take("rules", |field, node| field.list(node, path)).unwrap_or_default(),
             standard: reader.take("standard-rules", Field::boolean).unwrap_or(true),
+            descriptors: reader.take("grpc.descriptors", |f, node| f.list(node, path)).unwrap_or_default(),
             settings: rule_settings(reader),
         },
         upstream: Upstream {
@@ -366,7 +370,8 @@ fn rule_settings(reader: &mut Reader) -> rules::Settings {
             _ => None,
         })
     };
-    rules::Settings { otherwise, mode: reader.take("mode", mode).unwrap_or_default() }
+    let mode = reader.take("mode", mode).unwrap_or_default();
+    rules::Settings { otherwise, mode, ..rules::Settings::default() }
 }
 
 fn verdict(field: &mut Field, node: &Node) -> Option<Verdict> {

@@ -1,5 +1,6 @@
 //! The rule set in force: read from its folders as a whole, and read again when they change.
 
+use crate::decode::grpc::{Descriptors, DescriptorsError};
 use crate::rules::{Report, RuleSet, STANDARD, Settings, Source};
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -17,6 +18,8 @@ pub struct Shelf {
     pub folders: Vec<PathBuf>,
     /// Whether the embedded packs are in force.
     pub standard: bool,
+    /// Files of descriptor sets (`protoc --include_imports --descriptor_set_out`).
+    pub descriptors: Vec<PathBuf>,
     pub settings: Settings,
 }
 
@@ -33,6 +36,8 @@ pub struct Rulebook {
 pub enum RulebookError {
     #[error("the rules cannot be read: `{path}`")]
     Read { path: PathBuf, source: io::Error },
+    #[error("the descriptor set `{path}` cannot be used: {why}")]
+    Descriptors { path: PathBuf, why: DescriptorsError },
     #[error("the rules are broken\n\n{0}")]
     Broken(Report),
 }
@@ -71,7 +76,17 @@ impl Shelf {
     /// # Errors
     /// As [`Shelf::sources`], and all that is wrong with the packs.
     pub fn load(&self) -> Result<RuleSet, RulebookError> {
-        RuleSet::compile(&self.sources()?, &self.settings).map_err(RulebookError::Broken)
+        let settings = Settings { descriptors: self.read_descriptors()?, ..self.settings.clone() };
+        RuleSet::compile(&self.sources()?, &settings).map_err(RulebookError::Broken)
+    }
+
+    fn read_descriptors(&self) -> Result<Descriptors, RulebookError> {
+        let mut descriptors = Descriptors::default();
+        for path in &self.descriptors {
+            let set = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+            descriptors.add(&set).map_err(|why| RulebookError::Descriptors { path: path.clone(), why })?;
+        }
+        Ok(descriptors)
     }
 }
 
@@ -118,6 +133,11 @@ impl Rulebook {
         })?;
         for folder in &self.shelf.folders {
             watcher.watch(folder, RecursiveMode::Recursive)?;
+        }
+        for file in &self.shelf.descriptors {
+            // The folder, since a file that is replaced is another file.
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            watcher.watch(folder.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
         }
         Ok(Changes { bell, stop, _watcher: watcher })
     }
@@ -180,8 +200,12 @@ mod tests {
     }
 
     fn book(folder: &Path) -> Rulebook {
-        let shelf =
-            Shelf { folders: vec![folder.to_owned()], standard: false, settings: Settings::default() };
+        let shelf = Shelf {
+            folders: vec![folder.to_owned()],
+            standard: false,
+            descriptors: vec![],
+            settings: Settings::default(),
+        };
         Rulebook::open(shelf).unwrap()
     }
 

@@ -427,7 +427,12 @@ fn event(kind: EventKind, subject: Option<String>, detail: serde_json::Value) ->
 impl From<&Config> for Shelf {
     fn from(config: &Config) -> Self {
         let rules = &config.rules;
-        Self { folders: rules.folders.clone(), standard: rules.standard, settings: rules.settings.clone() }
+        Self {
+            folders: rules.folders.clone(),
+            standard: rules.standard,
+            descriptors: rules.descriptors.clone(),
+            settings: rules.settings.clone(),
+        }
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) struct Which {
     /// Take these folders in place of the configuration's `rules`; the standard packs stay as configured
     #[arg(long = "rules", value_name = "DIR", num_args = 1..)]
     folders: Vec<PathBuf>,
+    /// Take these descriptor sets in place of the configuration's `grpc.descriptors`
+    #[arg(long = "descriptors", value_name = "FILE", num_args = 1..)]
+    descriptors: Vec<PathBuf>,
 }
 
 pub(super) fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode> {
@@ -54,7 +57,9 @@ pub(super) fn run(config: &Config, command: Command) -> anyhow::Result<ExitCode>
 fn shelf(config: &Config, which: Which) -> Shelf {
     let rules = &config.rules;
     let folders = if which.folders.is_empty() { rules.folders.clone() } else { which.folders };
-    Shelf { folders, standard: rules.standard, settings: rules.settings.clone() }
+    let descriptors =
+        if which.descriptors.is_empty() { rules.descriptors.clone() } else { which.descriptors };
+    Shelf { folders, standard: rules.standard, descriptors, settings: rules.settings.clone() }
 }
 
 /// What `rules check` found, as JSON.

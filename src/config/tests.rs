@@ -21,6 +21,7 @@ rules: [rules, /etc/holdpoint/rules]
 standard-rules: false
 otherwise: { read: hold, write: deny, unknown-host: pass }
 mode: observe
+grpc: { descriptors: [acme.pb] }
 solo: false
 upstream:
   extra-ca: [company.pem]

@@ -30,6 +30,20 @@ pub(super) fn undo<'b>(
             layers.extend(Layer::of(name)?);
         }
     }
+    undo_layers(layers, bytes, limits)
+}
+
+/// Undoes one coding by its name. Borrows for `identity`. What some readers would leave before its end is refused.
+pub(super) fn undo_named<'b>(
+    name: &str,
+    bytes: &'b [u8],
+    limits: Limits,
+) -> Result<Cow<'b, [u8]>, BodyError> {
+    let plain = undo_layers(Layer::of(name)?.into_iter().collect(), bytes, limits)?;
+    if plain.in_pieces { Err(BodyError::Coding("one piece")) } else { Ok(plain.bytes) }
+}
+
+fn undo_layers(layers: Vec<Layer>, bytes: &[u8], limits: Limits) -> Result<Plain<'_>, BodyError> {
     if layers.len() > LAYERS_MAX {
         return Err(BodyError::Layers);
     }

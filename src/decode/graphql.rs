@@ -255,7 +255,9 @@ impl<'a> Envelope<'a> {
                 Ok(Json::Null) => {}
                 _ => self.odd_variables |= !text.trim().is_empty(),
             },
-            Json::Bool(_) | Json::Number(_) | Json::List(_) => self.odd_variables = true,
+            Json::Bool(_) | Json::Number(_) | Json::Enum { .. } | Json::List(_) => {
+                self.odd_variables = true;
+            }
         }
     }
 
@@ -269,7 +271,7 @@ impl<'a> Envelope<'a> {
                 Ok(json @ Json::Map(_)) => return self.take_hashes(&json),
                 _ => return self.odd |= !text.trim().is_empty(),
             },
-            Json::Bool(_) | Json::Number(_) | Json::List(_) => return self.odd = true,
+            Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Enum { .. } => return self.odd = true,
         };
         let queries = members.iter().filter(|(name, _)| same_folded(name, "persistedQuery"));
         for (_, query) in queries {
@@ -426,7 +428,7 @@ fn nodes(value: &Json, most: usize) -> usize {
         Json::List(items) => items.iter().for_each(&mut add),
         Json::Map(members) => members.iter().for_each(|(_, inner)| add(inner)),
         Json::Text(text) => count += text.len() / 64,
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Enum { .. } => {}
     }
     count
 }

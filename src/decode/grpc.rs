@@ -1,19 +1,39 @@
-//! gRPC, gRPC-Web and Connect calls: service and method by the path.
-//!
-//! The messages stay closed: their fields have no names on the wire.
+//! gRPC, gRPC-Web, Connect and Twirp calls: service and method by the path, and the message where its descriptor is
+//! known. Without one it stays closed: its fields have no names on the wire.
 
+mod descriptors;
+mod frames;
+mod known;
+mod mapped;
+mod message;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use descriptors::{Descriptors, DescriptorsError};
+
+use self::frames::{Codec, Framing, Messages};
+use super::Body;
+use super::json::{self, Json};
 use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
 use crate::request::Head;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
+use prost_reflect::MethodDescriptor;
+use std::borrow::Cow;
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "grpc",
-    fields: &[Spec { name: "service", kind: Kind::Name }, Spec { name: "method", kind: Kind::Name }],
+    fields: &[
+        Spec { name: "service", kind: Kind::Name },
+        Spec { name: "method", kind: Kind::Name },
+        Spec { name: "message", kind: Kind::Message },
+    ],
     claim,
     read,
 };
 
+/// The head tells all but the message, which is hidden until the body is read.
 fn claim(head: &Head<'_>) -> Claim {
     if calls(head).next().is_some() { Claim::Head } else { Claim::No }
 }
@@ -24,17 +44,77 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     for call in calls(request.head) {
         // What only looks like a call matches where a rule holds, and never where one passes.
         let exact = call.by == GrpcBy::ContentType;
-        view.says_so |= exact;
-        let call = Call::default().with_names("service", vec![call.service.into()], exact).with_names(
-            "method",
-            vec![call.method.into()],
-            exact,
-        );
-        if !view.calls.contains(&call) {
-            view.calls.push(call);
+        let method = request.descriptors.method(&call.service, &call.method);
+        view.says_so |= exact || method.is_some();
+        let named = || {
+            let (service, method) = (call.service.clone().into(), call.method.clone().into());
+            Call::default().with_names("service", vec![service], exact).with_names(
+                "method",
+                vec![method],
+                exact,
+            )
+        };
+        let mut add = |call| {
+            if !view.calls.contains(&call) {
+                view.calls.push(call);
+            }
+        };
+        match documents(request, method.as_ref()) {
+            Ok(messages) if messages.is_empty() => add(named()),
+            Ok(messages) => messages.into_iter().for_each(|(message, sure)| {
+                add(named().with_document("message", vec![Cow::Owned(message)], sure));
+            }),
+            Err(why) => {
+                add(named().with_hidden("message"));
+                view.unseen = (!matches!(request.body, Body::NotRead)).then_some(why);
+            }
         }
     }
     Ok(view)
+}
+
+/// The messages of a call; whether there is one way to read them.
+fn documents(request: &Request<'_>, method: Option<&MethodDescriptor>) -> Result<Vec<(Json, bool)>, Unread> {
+    if matches!(request.body, Body::NotRead) {
+        return Err("its body was not read".into());
+    }
+    let method = method.ok_or("no descriptor set has its method (`grpc.descriptors`)")?;
+    let Messages { codec, list: messages } = frames::messages(request)?;
+    if messages.len() != 1 && !method.is_client_streaming() {
+        return Err(format!("its method takes one message, and its body has {}", messages.len()).into());
+    }
+    let input = method.input();
+    let read = messages.iter().map(|bytes| match codec {
+        Codec::Protobuf => message::read(&input, bytes),
+        Codec::Json => {
+            let text = std::str::from_utf8(bytes).map_err(|_| "its message is not UTF-8")?;
+            mapped::read(&input, &json::read(text)?)
+        }
+    });
+    read.collect()
+}
+
+/// Whether a request is a stream of messages that come one by one, for all that is known: a client may wait for an
+/// answer to each before it sends the next.
+pub fn is_stream(head: &Head<'_>, descriptors: &Descriptors) -> bool {
+    let framed = matches!(frames::form(head.headers), Ok((_, Framing::Grpc | Framing::Connect)));
+    let method = |call: GrpcCall| descriptors.method(&call.service, &call.method);
+    *head.method == Method::POST
+        && framed
+        && calls(head).any(|call| method(call).is_none_or(|method| method.is_client_streaming()))
+}
+
+/// Whether both sides of a call send message after message, which can be known by a descriptor only.
+pub fn is_talk(head: &Head<'_>, descriptors: &Descriptors) -> bool {
+    let method = |call: GrpcCall| descriptors.method(&call.service, &call.method);
+    is_stream(head, descriptors)
+        && calls(head).filter_map(method).any(|m| m.is_client_streaming() && m.is_server_streaming())
+}
+
+/// How many bytes the first message of a stream has, with what stands before it; `None`: that is not known yet.
+pub fn message_bytes(stream: &[u8]) -> Option<usize> {
+    let ([_, length @ ..], _) = stream.split_first_chunk::<{ frames::PREFIX }>()?;
+    Some(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX).saturating_add(frames::PREFIX))
 }
 
 /// By each reading of the path.
@@ -102,53 +182,4 @@ fn is_service(text: &str) -> bool {
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(content_type: &str, path: &str) -> Option<(String, String, GrpcBy)> {
-        let mut headers = HeaderMap::new();
-        if !content_type.is_empty() {
-            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        }
-        call(&headers, path).map(|call| (call.service, call.method, call.by))
-    }
-
-    #[test]
-    fn calls_are_named_by_their_path() {
-        let publisher = |by| Some(("google.pubsub.v1.Publisher".to_owned(), "DeleteTopic".to_owned(), by));
-        let path = "/google.pubsub.v1.Publisher/DeleteTopic";
-        for kind in [
-            "application/grpc",
-            "application/grpc+proto",
-            "Application/GRPC; x=1",
-            "application/grpc-web-text",
-            "application/connect+json",
-            "application/proto",
-        ] {
-            assert_eq!(of(kind, path), publisher(GrpcBy::ContentType), "{kind}");
-        }
-        assert_eq!(of("application/json", path), publisher(GrpcBy::Path));
-        assert_eq!(of("", "/twirp/google.pubsub.v1.Publisher/DeleteTopic"), publisher(GrpcBy::Path));
-        let short = Some(("Greeter".to_owned(), "SayHello".to_owned(), GrpcBy::ContentType));
-        assert_eq!(of("application/grpc", "/Greeter/SayHello"), short);
-        assert_eq!(of("application/grpc", "/Greeter/Say%48ello"), short);
-    }
-
-    #[test]
-    fn ordinary_paths_are_no_calls() {
-        for path in ["/", "/a", "/v1/users", "/acme/site.git", "/acme/site.Git/x-y", "/files/a.b/c.d"] {
-            assert_eq!(of("application/json", path), None, "{path}");
-        }
-        assert_eq!(of("application/grpc", "/"), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn never_panics(kind in "[a-z/+;= -]{0,30}", path in "\\PC{0,40}") {
-            let _ = of(&kind, &path);
-        }
-    }
 }

@@ -12,6 +12,11 @@ pub enum Json {
     Bool(bool),
     Number(Number),
     Text(String),
+    /// A word that stands for a number (protocol buffers): either may be asked for.
+    Enum {
+        name: String,
+        number: i64,
+    },
     List(Vec<Self>),
     /// In the order sent; a key can stand here more than once.
     Map(Vec<(String, Self)>),
@@ -50,7 +55,7 @@ impl Json {
     /// Whether some object in it has a key twice.
     pub fn has_duplicates(&self) -> bool {
         match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Enum { .. } => false,
             Self::List(items) => items.iter().any(Self::has_duplicates),
             Self::Map(entries) => {
                 let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
@@ -67,7 +72,7 @@ impl Json {
     pub(crate) fn each_text<'j>(&'j self, found: &mut impl FnMut(&'j str)) {
         match self {
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
-            Self::Text(text) => found(text),
+            Self::Text(text) | Self::Enum { name: text, .. } => found(text),
             Self::List(items) => items.iter().for_each(|item| item.each_text(found)),
             Self::Map(entries) => entries.iter().for_each(|(key, value)| {
                 found(key);
@@ -120,7 +125,7 @@ impl Serialize for Json {
             Self::Number(Number::Unsigned(n)) => serializer.serialize_u64(*n),
             Self::Number(Number::Signed(n)) => serializer.serialize_i64(*n),
             Self::Number(Number::Float(n)) => serializer.serialize_f64(*n),
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Text(text) | Self::Enum { name: text, .. } => serializer.serialize_str(text),
             Self::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {

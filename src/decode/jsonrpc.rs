@@ -126,7 +126,7 @@ fn add<'a>(message: &'a Json, view: &mut View<'a>) -> Result<(), Unread> {
         Json::Text(text) if text.trim_start().starts_with(['{', '[']) => {
             return Err("it has a JSON-RPC message as a text within JSON".into());
         }
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => return Ok(()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Enum { .. } => return Ok(()),
     };
     let [version, id, method, params, result, error] =
         members_of([members], ["jsonrpc", "id", "method", "params", "result", "error"]);
@@ -288,7 +288,7 @@ fn has_leaf(json: &Json, value: &str) -> bool {
         Json::Null => false,
         Json::Bool(truth) => value == if *truth { "true" } else { "false" },
         Json::Number(number) => value.parse() == Ok(number.as_f64()),
-        Json::Text(text) => text == value,
+        Json::Text(text) | Json::Enum { name: text, .. } => text == value,
         Json::List(items) => items.iter().any(|item| has_leaf(item, value)),
         Json::Map(members) => members.iter().any(|(_, member)| has_leaf(member, value)),
     }

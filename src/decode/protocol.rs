@@ -3,6 +3,7 @@
 //! One file per protocol, and one line in [`PROTOCOLS`]. A protocol gives a *view* of a request: its calls, each
 //! with named fields. The rule language, `rules explain` and the inbox know nothing more than that.
 
+use super::grpc::Descriptors;
 use super::{Body, Json, git};
 use crate::request::Head;
 use serde::{Serialize, Serializer};
@@ -55,6 +56,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A JSON value: a rule asks by pointer.
     Document,
+    /// A message of protocol buffers: as a document, by the names of the `.proto` file or by those of its JSON form.
+    Message,
 }
 
 /// Whether a request can be in a protocol.
@@ -73,6 +76,8 @@ pub enum Claim {
 pub struct Request<'a> {
     pub head: &'a Head<'a>,
     pub body: &'a Body,
+    /// What messages without names in them are made of.
+    pub descriptors: &'a Descriptors,
 }
 
 /// Why a request cannot be read as what its place says that it is: a clause, for the sentence "But …, so nobody
@@ -102,6 +107,8 @@ pub struct View<'a> {
     pub says_so: bool,
     /// It changes nothing, whatever its method: where no rule says more, it counts as a read.
     pub harmless: bool,
+    /// Why something in it cannot be seen.
+    pub unseen: Option<Unread>,
 }
 
 /// One call: what it says in each field that it has.
@@ -216,12 +223,17 @@ fn one_or_all<T: Serialize, S: Serializer>(values: &[T], serializer: S) -> Resul
 }
 
 /// The views of one request, each made when first asked for. Empty, it holds nothing on the heap.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Views<'a> {
+    pub(crate) descriptors: &'a Descriptors,
     made: [OnceCell<Result<View<'a>, Unread>>; PROTOCOLS.len()],
 }
 
 impl<'a> Views<'a> {
+    pub(crate) fn new(descriptors: &'a Descriptors) -> Self {
+        Self { descriptors, made: Default::default() }
+    }
+
     /// The view by the protocol at this place of [`PROTOCOLS`]; `None` where its head says that it is none.
     pub(crate) fn of(&self, at: usize, request: &Request<'a>) -> Option<&Result<View<'a>, Unread>> {
         let (protocol, made) = PROTOCOLS.get(at).zip(self.made.get(at))?;

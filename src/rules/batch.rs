@@ -26,7 +26,7 @@ impl RuleSet {
         let (mut rulings, mut decided_by) = (Vec::with_capacity(parts.len()), None);
         for (at, part) in parts.iter().enumerate() {
             let head = part.head(facts.head);
-            let (methods, views) = (Methods::of(&head, &part.body), Views::default());
+            let (methods, views) = (Methods::of(&head, &part.body), Views::new(facts.views.descriptors));
             let facts = Facts { head: &head, methods: &methods, body: &part.body, views: &views, ..*facts };
             let matched = self.matched(&facts);
             let otherwise = self.otherwise(&facts, matched.host_is_known);
@@ -64,7 +64,7 @@ impl RuleSet {
         });
         let Some(part) = parts else { return ask(facts) };
         let head = part.head(facts.head);
-        let (methods, views) = (Methods::of(&head, &part.body), Views::default());
+        let (methods, views) = (Methods::of(&head, &part.body), Views::new(facts.views.descriptors));
         ask(&Facts { head: &head, methods: &methods, body: &part.body, views: &views, ..*facts })
     }
 }

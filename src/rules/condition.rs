@@ -366,7 +366,7 @@ fn of_json(value: &Json) -> Value {
         Json::Number(Number::Unsigned(n)) => i64::try_from(*n).map_or(Value::UInt(*n), Value::Int),
         Json::Number(Number::Signed(n)) => Value::Int(*n),
         Json::Number(Number::Float(n)) => Value::Float(*n),
-        Json::Text(value) => text(value),
+        Json::Text(value) | Json::Enum { name: value, .. } => text(value),
         Json::List(items) => Value::List(Arc::new(items.iter().map(of_json).collect())),
         Json::Map(entries) => map(entries.iter().map(|(name, value)| (key(name), of_json(value))).collect()),
     }

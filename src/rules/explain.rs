@@ -9,6 +9,7 @@ use super::rule::{Adjuster, Example, Rule};
 use super::truth::{Stance, Truth};
 use super::{ExampleFailure, FailedMatcher, NearMiss, RuleSet, evaluate};
 use crate::agent::Agent;
+use crate::decode::grpc::Descriptors;
 use crate::decode::protocol::Views;
 use crate::decode::{self, Body, Limits};
 use crate::request::Caller;
@@ -26,17 +27,18 @@ impl RuleSet {
     }
 
     pub(super) fn failed_examples(&self) -> Vec<ExampleFailure> {
-        let mut failures = Vec::new();
+        let (mut failures, descriptors) = (Vec::new(), &self.settings.descriptors);
         for rule in &self.rules {
             for example in &rule.examples {
                 failures.extend(
-                    run(example, |facts| check(rule, example, facts))
+                    run(example, descriptors, |facts| check(rule, example, facts))
                         .map(|message| failure(rule, &rule.file, example, message)),
                 );
             }
             for adjuster in &rule.adjusters {
                 for example in &adjuster.examples {
-                    let message = run(example, |facts| check_adjusted(rule, adjuster, example, facts));
+                    let message =
+                        run(example, descriptors, |facts| check_adjusted(rule, adjuster, example, facts));
                     failures.extend(message.map(|m| failure(rule, &adjuster.shown.file, example, m)));
                 }
             }
@@ -95,7 +97,11 @@ fn written(clause: &super::matcher::Clause) -> String {
 }
 
 /// Puts an example before a check; gives what the check says is wrong.
-fn run(example: &Example, check: impl FnOnce(&Facts<'_>) -> Option<String>) -> Option<String> {
+fn run(
+    example: &Example,
+    descriptors: &Descriptors,
+    check: impl FnOnce(&Facts<'_>) -> Option<String>,
+) -> Option<String> {
     let head = example.request.head();
     let agent =
         Agent { id: 0, name: example.agent.clone(), owners: Vec::new(), labels: example.labels.clone() };
@@ -104,7 +110,7 @@ fn run(example: &Example, check: impl FnOnce(&Facts<'_>) -> Option<String>) -> O
     if let Body::Unreadable(reason) = &body {
         return Some(format!("its own body cannot be read: {reason}"));
     }
-    let (methods, views) = (Methods::of(&head, &body), Views::default());
+    let (methods, views) = (Methods::of(&head, &body), Views::new(descriptors));
     let moment = Some(Timestamp::UNIX_EPOCH); // time windows and rates count as met
     check(&evaluate::facts(&head, &methods, &caller, &body, &views, moment, Counting::Met))
 }

@@ -3,9 +3,9 @@
 use super::method::Methods;
 use super::rate::Counting;
 use super::truth::Unclear;
-use crate::decode::protocol::{Request, Said, Unread, View, Views};
+use crate::decode::protocol::{Kind, Request, Said, Unread, View, Views};
 use crate::decode::{
-    Body, Decoded, Doubt, Json, component, is_named, is_place, same_folded, same_name, split, variants,
+    Body, Decoded, Doubt, Json, Number, component, is_named, is_place, same_folded, same_name, split, variants,
 };
 use crate::path::late_queries;
 use crate::request::{Caller, Head};
@@ -84,6 +84,10 @@ impl<'a> Seen<'a> {
             Json::Bool(false) => Self::text("false"),
             Json::Number(number) => Self { text: number.to_string().into(), number: Some(number.as_f64()) },
             Json::Text(text) => Self::text(text.as_str()),
+            Json::Enum { name, number } => {
+                let number = Number::Signed(*number).as_f64();
+                Self { text: name.as_str().into(), number: Some(number) }
+            }
             Json::List(_) | Json::Map(_) => Self::text(serde_json::to_string(value).unwrap_or_default()),
         }
     }
@@ -99,7 +103,7 @@ impl<'a> Field<'a> {
     }
 
     /// What a call says in one field; below a pointer, where there is one.
-    pub(super) fn said(said: Option<&'a Said<'_>>, pointer: &[Box<str>]) -> Self {
+    pub(super) fn said(said: Option<&'a Said<'_>>, pointer: &[Box<str>], names: Names) -> Self {
         match said {
             None => Self::default(),
             Some(Said::Hidden) => Self::unclear(Unclear::Body),
@@ -113,11 +117,11 @@ impl<'a> Field<'a> {
                 let mut in_all = *exact;
                 for root in roots {
                     field.exact = false;
-                    descend(&mut field, root, pointer, true);
+                    descend(&mut field, root, pointer, names, true);
                     in_all &= field.exact;
                 }
                 field.exact = in_all;
-                if roots.iter().any(|root| ends_in_text(root, pointer)) {
+                if roots.iter().any(|root| ends_in_text(root, pointer, names)) {
                     field.unclear = Some(Unclear::Body);
                 }
                 field
@@ -159,13 +163,13 @@ impl<'a> Field<'a> {
 impl<'a> Field<'a> {
     fn push_decoded(&mut self, decoded: &'a Decoded, pointer: &[Box<str>]) {
         if let Some(json) = &decoded.json {
-            descend(self, json, pointer, true);
+            descend(self, json, pointer, Names::AsSent, true);
             if pointer.first().is_some_and(|first| is_place(first)) {
                 descend_items(self, json, pointer);
             }
         }
         let mut documents = decoded.json.iter().chain(&decoded.other.documents);
-        if documents.any(|json| ends_in_text(json, pointer)) {
+        if documents.any(|json| ends_in_text(json, pointer, Names::AsSent)) {
             self.unclear = Some(Unclear::Body);
         }
         if let Some(form) = &decoded.form {
@@ -181,7 +185,7 @@ impl<'a> Field<'a> {
         for (key, value) in &decoded.other.form {
             self.push_pair(key, value.into(), pointer);
         }
-        decoded.other.documents.iter().for_each(|json| descend(self, json, pointer, false));
+        decoded.other.documents.iter().for_each(|json| descend(self, json, pointer, Names::AsSent, false));
         let mut names = pointer.iter().filter(|segment| !is_place(segment));
         let hidden = decoded.other.hidden.iter().any(|key| is_named(key, pointer));
         if hidden || (decoded.other.doubt != Doubt::None && names.all(|name| decoded.could_have(name))) {
@@ -280,7 +284,7 @@ impl<'a> Facts<'a> {
 
     /// For decoders.
     pub(super) const fn request(&self) -> Request<'a> {
-        Request { head: self.head, body: self.body }
+        Request { head: self.head, body: self.body, descriptors: self.views.descriptors }
     }
 
     /// The request as one of [`PROTOCOLS`](crate::decode::protocol::PROTOCOLS) sees it, where it can be in it.
@@ -323,20 +327,62 @@ fn add<'a>(field: &mut Field<'a>, key: &str, name: &str, value: impl FnOnce() ->
     }
 }
 
+/// How the name of a member is compared with the one that a rule asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    AsSent,
+    /// `user_id` is `userId` in JSON, beyond doubt.
+    Protobuf,
+}
+
+impl Names {
+    pub(super) const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Message => Self::Protobuf,
+            Kind::Name | Kind::Word(_) | Kind::Document => Self::AsSent,
+        }
+    }
+
+    /// Whether some reader may take one for the other.
+    fn are_same(self, key: &str, name: &str) -> bool {
+        match self {
+            Self::AsSent => same_name(key, name),
+            Self::Protobuf => {
+                let bare = |name: &str| name.replace('_', "");
+                same_folded(&bare(key), &bare(name))
+            }
+        }
+    }
+
+    fn are_exactly(self, key: &str, name: &str) -> bool {
+        key == name || (self == Self::Protobuf && is_lower_camel(name, key))
+    }
+}
+
+/// Whether `name` is `key` as protocol buffers write it in JSON.
+fn is_lower_camel(name: &str, key: &str) -> bool {
+    let mut capital = false;
+    let camel = key.chars().filter_map(|c| {
+        let up = std::mem::replace(&mut capital, c == '_');
+        (c != '_').then(|| if up { c.to_ascii_uppercase() } else { c })
+    });
+    camel.eq(name.chars())
+}
+
 /// Whether a pointer goes on where the value is a text that may be JSON: some servers read it as such.
-fn ends_in_text(value: &Json, pointer: &[Box<str>]) -> bool {
+fn ends_in_text(value: &Json, pointer: &[Box<str>], names: Names) -> bool {
     let Some((segment, rest)) = pointer.split_first() else { return false };
     match value {
         Json::Text(text) => text.trim_start().starts_with(['{', '[', '"']),
-        Json::Map(entries) => entries
-            .iter()
-            .any(|(key, inner)| (&**segment == "*" || same_name(key, segment)) && ends_in_text(inner, rest)),
-        Json::List(items) if &**segment == "*" => items.iter().any(|inner| ends_in_text(inner, rest)),
+        Json::Map(entries) => entries.iter().any(|(key, inner)| {
+            (&**segment == "*" || names.are_same(key, segment)) && ends_in_text(inner, rest, names)
+        }),
+        Json::List(items) if &**segment == "*" => items.iter().any(|inner| ends_in_text(inner, rest, names)),
         Json::List(items) => match segment.parse::<usize>() {
-            Ok(at) => items.get(at).is_some_and(|inner| ends_in_text(inner, rest)),
-            Err(_) => items.iter().any(|inner| ends_in_text(inner, pointer)),
+            Ok(at) => items.get(at).is_some_and(|inner| ends_in_text(inner, rest, names)),
+            Err(_) => items.iter().any(|inner| ends_in_text(inner, pointer, names)),
         },
-        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Enum { .. } => false,
     }
 }
 
@@ -344,34 +390,34 @@ fn ends_in_text(value: &Json, pointer: &[Box<str>]) -> bool {
 fn descend_items<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>]) {
     let Json::List(items) = value else { return };
     for item in items {
-        descend(field, item, pointer, false);
+        descend(field, item, pointer, Names::AsSent, false);
         descend_items(field, item, pointer);
     }
 }
 
-fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], exact: bool) {
+fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], names: Names, exact: bool) {
     let Some((segment, rest)) = pointer.split_first() else {
         field.exact |= exact;
         return field.push_json(value);
     };
     // Many decoders take one value for a list of one.
     if matches!(&**segment, "0" | "*") && !matches!(value, Json::List(_)) {
-        descend(field, value, rest, false);
+        descend(field, value, rest, names, false);
     }
     match value {
         Json::Map(entries) if &**segment == "*" => {
-            entries.iter().for_each(|(_, inner)| descend(field, inner, rest, exact));
+            entries.iter().for_each(|(_, inner)| descend(field, inner, rest, names, exact));
         }
         Json::Map(entries) => {
             // Where JavaScript merges objects, their members become those of this one.
             for (_, inner) in entries.iter().filter(|(key, _)| key == "__proto__") {
-                descend(field, inner, pointer, false);
+                descend(field, inner, pointer, names, false);
             }
             // Servers differ on which of several counts.
-            let named = || entries.iter().filter(|(key, _)| same_name(key, segment));
+            let named = || entries.iter().filter(|(key, _)| names.are_same(key, segment));
             let once = named().nth(1).is_none();
             for (key, inner) in named() {
-                descend(field, inner, rest, exact && once && **key == **segment);
+                descend(field, inner, rest, names, exact && once && names.are_exactly(key, segment));
             }
             // Some take a name with dots or brackets apart, as in a form.
             for (_, inner) in
@@ -381,13 +427,13 @@ fn descend<'a>(field: &mut Field<'a>, value: &'a Json, pointer: &[Box<str>], exa
             }
         }
         Json::List(items) if &**segment == "*" => {
-            items.iter().for_each(|inner| descend(field, inner, rest, exact));
+            items.iter().for_each(|inner| descend(field, inner, rest, names, exact));
         }
         Json::List(items) => match segment.parse::<usize>() {
-            Ok(at) => items.get(at).into_iter().for_each(|inner| descend(field, inner, rest, exact)),
+            Ok(at) => items.get(at).into_iter().for_each(|inner| descend(field, inner, rest, names, exact)),
             // And some a list of one for the one in it.
-            Err(_) => items.iter().for_each(|inner| descend(field, inner, pointer, false)),
+            Err(_) => items.iter().for_each(|inner| descend(field, inner, pointer, names, false)),
         },
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Enum { .. } => {}
     }
 }

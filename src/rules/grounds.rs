@@ -181,7 +181,7 @@ fn unreadable(rule: &Rule, facts: &Facts<'_>) -> String {
         Ask::Call(asked) => asked.unclear(facts),
         _ => None,
     });
-    if let (Body::Empty | Body::Decoded(_), Some(why)) = (facts.body, unclear.next()) {
+    if let (Body::Empty | Body::Decoded(_) | Body::Binary { .. }, Some(why)) = (facts.body, unclear.next()) {
         return why;
     }
     match facts.body {

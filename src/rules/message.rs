@@ -39,7 +39,7 @@ impl RuleSet {
     /// and what cannot be read message by message must not be opened unseen.
     pub fn hears(&self, handshake: &Head<'_>, caller: &Caller<'_>, now: Timestamp) -> bool {
         let head = as_post(handshake);
-        let (methods, views) = (Methods::of_message(&head), Views::default());
+        let (methods, views) = (Methods::of_message(&head), Views::new(&self.settings.descriptors));
         // At no time in particular: a rule for nights counts by day as well.
         let unheard = facts(&head, &methods, caller, &Body::NotRead, &views, None, Counting::Later);
         let mut heard = batch::is_one(handshake);
@@ -62,7 +62,7 @@ impl RuleSet {
     pub fn evaluate_message(&self, message: &Message<'_>, now: Timestamp, rates: &Rates) -> Ruling<'_> {
         let Message { handshake, caller, body, harmless } = *message;
         let head = as_post(handshake);
-        let (methods, views, unread) = (Methods::of_message(&head), Views::default(), Views::default());
+        let (methods, views, unread) = (Methods::of_message(&head), Views::new(&self.settings.descriptors), Views::new(&self.settings.descriptors));
         let said = facts(&head, &methods, caller, body, &views, Some(now), Counting::Count(rates));
         let unheard = Facts { body: &Body::NotRead, views: &unread, counting: Counting::Later, ..said };
         let has_spoken = HasSpoken::new(handshake, caller, now);
@@ -88,7 +88,7 @@ impl RuleSet {
         body: &Body,
     ) -> Grounds {
         let head = as_post(handshake);
-        let (methods, views) = (Methods::of_message(&head), Views::default());
+        let (methods, views) = (Methods::of_message(&head), Views::new(&self.settings.descriptors));
         let said = facts(&head, &methods, caller, body, &views, None, Counting::Later);
         let mut grounds = self.grounds_of(ruling, &said);
         grounds.held_by = Vec::new(); // rules that have had their say hold messages no more
@@ -130,7 +130,7 @@ impl<'a> HasSpoken<'a> {
     }
 
     fn of(&self, rule: &Rule, matcher: &Matcher, unheard: &Facts<'_>) -> bool {
-        let views = Views::default();
+        let views = Views::new(unheard.views.descriptors);
         let handshake = facts(
             self.handshake,
             &self.methods,

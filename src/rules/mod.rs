@@ -47,6 +47,7 @@ use self::index::Index;
 use self::method::Methods;
 use self::rate::Counting;
 use crate::decode::Body;
+use crate::decode::grpc::Descriptors;
 use crate::decode::protocol::Views;
 use crate::request::{Caller, Head};
 use crate::ruling::{Grounds, Risk, Verdict};
@@ -91,6 +92,8 @@ pub enum Mode {
 pub struct Settings {
     pub otherwise: Otherwise,
     pub mode: Mode,
+    /// What `grpc.message` is read by.
+    pub descriptors: Descriptors,
 }
 
 /// A compiled rule set. Immutable; swapped as a whole.
@@ -241,6 +244,11 @@ impl RuleSet {
         &self.digest
     }
 
+    /// What messages of gRPC are read by.
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.settings.descriptors
+    }
+
     /// All rules, ordered by id.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
@@ -253,7 +261,7 @@ impl RuleSet {
 
     /// What of the body must be read before [`Self::evaluate`] can be asked.
     pub fn need(&self, head: &Head<'_>, caller: &Caller<'_>) -> Need {
-        let (methods, views) = (Methods::of(head, &Body::NotRead), Views::default());
+        let (methods, views) = (Methods::of(head, &Body::NotRead), Views::new(&self.settings.descriptors));
         let facts = evaluate::facts(head, &methods, caller, &Body::NotRead, &views, None, Counting::Later);
         self.body_is_needed(&facts)
     }
@@ -268,7 +276,7 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Ruling<'_> {
-        let (methods, views) = (Methods::of(head, body), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::new(&self.settings.descriptors));
         self.judge(&evaluate::facts(head, &methods, caller, body, &views, Some(now), Counting::Count(rates)))
     }
 
@@ -277,13 +285,13 @@ impl RuleSet {
         if ruling.on_message {
             return self.message_grounds(ruling, head, caller, body);
         }
-        let (methods, views) = (Methods::of(head, body), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::new(&self.settings.descriptors));
         self.grounds_of(ruling, &evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later))
     }
 
     /// Whether rules say that JSON-RPC is what is spoken where the request goes.
     pub fn speaks_rpc(&self, head: &Head<'_>, caller: &Caller<'_>, body: &Body) -> bool {
-        let (methods, views) = (Methods::of(head, body), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::new(&self.settings.descriptors));
         let facts = evaluate::facts(head, &methods, caller, body, &views, None, Counting::Later);
         self.is_spoken_to_by_rpc(&facts)
     }
@@ -298,7 +306,7 @@ impl RuleSet {
         now: Timestamp,
         rates: &Rates,
     ) -> Vec<NearMiss> {
-        let (methods, views) = (Methods::of(head, body), Views::default());
+        let (methods, views) = (Methods::of(head, body), Views::new(&self.settings.descriptors));
         self.near_misses(&evaluate::facts(
             head,
             &methods,

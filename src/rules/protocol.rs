@@ -3,7 +3,7 @@
 //! All that is asked must be true of one and the same call. Generously one call of the request is enough; exactly
 //! all of its calls must be so.
 
-use super::facts::{Facts, Field};
+use super::facts::{Facts, Field, Names};
 use super::matcher::pointer;
 use super::reader::{Reader, did_you_mean};
 use super::tree::{Key, Kind as NodeKind, Node};
@@ -27,6 +27,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 struct Question {
     field: &'static str,
+    names: Names,
     /// Into a document; empty for the field as a whole.
     pointer: Vec<Box<str>>,
     value: ValueMatch,
@@ -94,7 +95,7 @@ impl Asked {
 
     fn of(&self, call: &Call<'_>, stance: Stance) -> Truth {
         self.questions.iter().fold(Truth::Yes, |truth, question| {
-            let field = Field::said(call.said(question.field), &question.pointer);
+            let field = Field::said(call.said(question.field), &question.pointer, question.names);
             truth.and(question.value.answer(&field, stance))
         })
     }
@@ -122,8 +123,8 @@ impl Asked {
     /// Why nobody can tell what is called, where nobody can.
     pub(super) fn unclear(&self, facts: &Facts<'_>) -> Option<String> {
         let view = match self.view(facts)? {
+            Ok(View { unseen: Some(why), .. }) | Err(why) => return Some(why.to_string()),
             Ok(view) => view,
-            Err(why) => return Some(why.to_string()),
         };
         let doubt = view.calls.iter().find_map(|call| call.said("doubt"));
         let hidden = view.calls.iter().any(|call| call.iter().any(|(_, said)| *said == Said::Hidden));
@@ -140,6 +141,7 @@ impl Asked {
 pub(super) struct Named {
     at: usize,
     field: &'static str,
+    names: Names,
     pointer: Vec<Box<str>>,
 }
 
@@ -150,7 +152,9 @@ impl Named {
         let (field, rest) = rest.split_once('.').unwrap_or((rest, ""));
         let spec = protocol.fields.iter().find(|spec| spec.name == field)?;
         let pointer = if rest.is_empty() { Vec::new() } else { pointer(rest)? };
-        (pointer.is_empty() || spec.kind == Kind::Document).then_some(Self { at, field: spec.name, pointer })
+        let is_document = matches!(spec.kind, Kind::Document | Kind::Message);
+        let names = Names::of(spec.kind);
+        (pointer.is_empty() || is_document).then_some(Self { at, field: spec.name, names, pointer })
     }
 
     /// What the calls of the request have there, each value once.
@@ -160,7 +164,7 @@ impl Named {
         let view = facts.view(self.at).or_else(|| facts.view(other?))?.as_ref().ok()?;
         let mut values: Vec<String> = Vec::new();
         for call in &view.calls {
-            let field = Field::said(call.said(self.field), &self.pointer);
+            let field = Field::said(call.said(self.field), &self.pointer, self.names);
             let new = field.values.into_iter().map(|seen| seen.text.into_owned());
             new.for_each(|value| {
                 if !values.contains(&value) {
@@ -175,7 +179,12 @@ impl Named {
 fn read_question(reader: &mut Reader, spec: Spec, node: &Node, questions: &mut Vec<Question>) {
     let what = format!("`{}`", spec.name);
     let mut ask = |pointer, value: Option<ValueMatch>| {
-        questions.extend(value.map(|value| Question { field: spec.name, pointer, value }));
+        questions.extend(value.map(|value| Question {
+            field: spec.name,
+            names: Names::of(spec.kind),
+            pointer,
+            value,
+        }));
     };
     match spec.kind {
         Kind::Name => ask(Vec::new(), ValueMatch::read_names(reader, node, &what)),
@@ -183,7 +192,7 @@ fn read_question(reader: &mut Reader, spec: Spec, node: &Node, questions: &mut V
             refuse_other_words(reader, node, &what, words);
             ask(Vec::new(), ValueMatch::read_names(reader, node, &what));
         }
-        Kind::Document => {
+        Kind::Document | Kind::Message => {
             let Some(members) = reader.map(node, &what) else { return };
             if members.iter().next().is_none() {
                 reader.error(&node.span, format!("{what} is empty: name what is compared"));

@@ -173,7 +173,7 @@ fn observing_lets_pass_and_tells() {
         format!("pack: p\n{mode}\nrules:\n- {{ id: r, verdict: deny, when: {{ host: a.test, path: /x }} }}\n")
     };
     let ruling = |rules: &str, mode, line| {
-        let asking = asking_with(&[rules], &Settings { otherwise: Otherwise::default(), mode });
+        let asking = asking_with(&[rules], &Settings { mode, ..Settings::default() });
         let request = request(line, &[], "");
         let caller = holdpoint::request::Caller { agent: &asking.agent, source: asking.source };
         let ruling = asking.set.evaluate(&request.head(), &caller, &Body::Empty, asking.now, &asking.rates);

@@ -7,6 +7,7 @@ mod bodies;
 mod calls;
 mod diagnostics;
 mod graphql;
+mod grpc;
 mod language;
 mod messages;
 mod methods;

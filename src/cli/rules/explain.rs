@@ -202,7 +202,7 @@ struct Decoded {
     /// The same, in words.
     #[serde(skip)]
     lines: Vec<String>,
-    /// Why there are no calls to see.
+    /// Why there are no calls to see, or not all that is in them.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<String>,
 }
@@ -214,8 +214,9 @@ impl Decoded {
         let told = protocol::views(request, &named).into_iter().map(|(protocol, view)| match view {
             Ok(view) => {
                 let calls = view.calls.iter().map(|call| serde_json::to_value(call).unwrap_or_default());
-                let lines = view.calls.iter().map(ToString::to_string).collect();
-                Self { protocol, calls: calls.collect(), lines, unread: None }
+                let unread = view.unseen.as_ref().map(ToString::to_string);
+                let lines = view.calls.iter().map(ToString::to_string).chain(unread.clone()).collect();
+                Self { protocol, calls: calls.collect(), lines, unread }
             }
             Err(why) => {
                 let why = why.to_string();
@@ -284,9 +285,11 @@ impl Desk<'_> {
         };
         let ruling = self.set.evaluate(&head, &caller, known, now, &self.rates);
         let mut grounds = self.set.grounds(&ruling, &head, &caller, known);
+        let descriptors = self.set.descriptors();
+        let asked_of = protocol::Request { head: &head, body: &body, descriptors };
         let asked = grounds.matched.iter().map(|matched| matched.field.as_str());
         let missed = near.iter().flat_map(|miss| &miss.failed).map(|failed| failed.field.as_str());
-        let decoded = Decoded::of(&protocol::Request { head: &head, body: &body }, asked.chain(missed));
+        let decoded = Decoded::of(&asked_of, asked.chain(missed));
         grounds.review.approvals = grounds.review.approvals.max(1);
         Explained {
             verdict: ruling.verdict.as_str(),
@@ -429,7 +432,12 @@ mod tests {
     use crate::rulebook::Shelf;
 
     fn desk(config: &Config) -> Desk<'_> {
-        let shelf = Shelf { folders: Vec::new(), standard: true, settings: config.rules.settings.clone() };
+        let shelf = Shelf {
+            folders: Vec::new(),
+            standard: true,
+            descriptors: Vec::new(),
+            settings: config.rules.settings.clone(),
+        };
         Desk {
             config,
             set: shelf.load().expect("the standard packs are sound"),

@@ -115,7 +115,7 @@ fn header((name, value): &(String, Json)) -> Result<(&str, String), Unread> {
         Json::Text(text) => text.clone(),
         Json::Number(number) => number.to_string(),
         Json::Bool(truth) => truth.to_string(),
-        Json::Null | Json::List(_) | Json::Map(_) => return Err(ODD.into()),
+        Json::Null | Json::Enum { .. } | Json::List(_) | Json::Map(_) => return Err(ODD.into()),
     };
     Ok((name, value))
 }

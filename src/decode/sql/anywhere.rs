@@ -94,7 +94,7 @@ impl<'a> Texts<'a> {
             Json::Map(members) => {
                 members.iter().for_each(|(name, inner)| self.of_json(inner, is_named(name)));
             }
-            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Enum { .. } => {}
         }
     }
 }

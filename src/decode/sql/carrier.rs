@@ -187,7 +187,7 @@ fn gather<'a>(json: &'a Json, names: &[&str], found: &mut Vec<&'a Json>) {
             }
         }
         Json::List(items) if *name == "*" => items.iter().for_each(|item| gather(item, rest, found)),
-        Json::List(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
+        Json::List(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Enum { .. } => {}
     }
 }
 

@@ -164,7 +164,8 @@ pub(super) async fn show(
     let status = notice.as_ref().map_or(StatusCode::OK, |notice| notice.status);
     // A large body takes milliseconds to lay out, which the data plane's threads do not have.
     let (request, grounds) = (hold.request.clone(), hold.grounds.clone());
-    let request = aside(move || RequestView::of(&request, &grounds)).await?;
+    let rules = face.context.rules.load_full();
+    let request = aside(move || RequestView::of(&request, &grounds, rules.descriptors())).await?;
     let page = Detail::gather(face, visitor, &hold, request, notice).await?;
     aside(move || render(status, &page)).await
 }

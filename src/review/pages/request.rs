@@ -1,5 +1,6 @@
 //! The held request, laid out whole, with what a rule matched marked in it.
 
+use crate::decode::grpc::Descriptors;
 use crate::hold::ParkedRequest;
 use crate::review::body::BodyView;
 use crate::review::decoded::DecodedView;
@@ -65,7 +66,7 @@ impl PartView {
 }
 
 impl RequestView {
-    pub(super) fn of(request: &ParkedRequest, grounds: &Grounds) -> Self {
+    pub(super) fn of(request: &ParkedRequest, grounds: &Grounds, descriptors: &Descriptors) -> Self {
         let matched: &[MatchedField] = &grounds.matched;
         let is = |field: &str| matched.iter().any(|m| m.field == field);
         let (scheme, rest) = request.url.split_once("://").unwrap_or(("", &request.url));
@@ -96,7 +97,7 @@ impl RequestView {
             version: Shown::of(&request.http_version),
             headers: headers.collect(),
             body: BodyView::of(request, matched),
-            decoded: DecodedView::of(request, matched),
+            decoded: DecodedView::of(request, matched, descriptors),
             parts: grounds.parts.iter().map(PartView::of).collect(),
             body_bytes: bytes(request.body_bytes),
             body_sha256: request.body_sha256.clone(),

@@ -112,7 +112,7 @@ fn read(json: &Json, names: &[String], pick: Pick) -> Result<Json, Unclear> {
             None => Json::List(items.iter().map(|item| read(item, names, pick)).collect::<Result<_, _>>()?),
         },
         Json::Text(text) => Json::Text(variants(text).into_iter().next().unwrap_or_else(|| text.clone())),
-        Json::Null | Json::Bool(_) | Json::Number(_) => json.clone(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Enum { .. } => json.clone(),
     })
 }
 

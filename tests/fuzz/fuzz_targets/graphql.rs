@@ -1,5 +1,6 @@
 #![no_main]
 
+use holdpoint::decode::grpc::Descriptors;
 use holdpoint::decode::protocol::{Request, views};
 use holdpoint::decode::{Limits, body};
 use holdpoint::rules::sample::Sample;
@@ -13,5 +14,5 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     };
     let request = sample.canonical().expect("the head is sound");
     let body = body(&request.headers, &request.body, Limits::default());
-    let _ = views(&Request { head: &request.head(), body: &body }, &["graphql"]);
+    let _ = views(&Request { head: &request.head(), body: &body, descriptors: &Descriptors::default() }, &["graphql"]);
 });

@@ -3,6 +3,7 @@
 //! A request to a place where batches and calls go, from its bytes to what the reviewer is told of it.
 
 use holdpoint::agent::Agent;
+use holdpoint::decode::grpc::Descriptors;
 use holdpoint::decode::protocol::{Request, views};
 use holdpoint::decode::{Limits, body};
 use holdpoint::request::Caller;
@@ -51,5 +52,5 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &str, &str, &[u8])| {
     let strictest = ruling.parts.iter().map(|part| part.verdict).max();
     assert!(strictest.is_none_or(|part| part <= ruling.verdict));
     let _ = RULES.grounds(&ruling, &head, &caller, &body);
-    let _ = views(&Request { head: &head, body: &body }, &["rpc", "graphql", "sql"]);
+    let _ = views(&Request { head: &head, body: &body, descriptors: &Descriptors::default() }, &["rpc", "graphql", "sql"]);
 });
