@@ -1,6 +1,5 @@
 //! The right to send a held request once, and the record of what became of it.
 
-use crate::digest::sha256_hex;
 use crate::hold::{HoldId, ReleaseOutcome};
 use crate::store::{Finished, Store};
 use tokio::sync::mpsc;
@@ -27,9 +26,11 @@ impl Release {
         self.handed_over = true;
     }
 
-    /// What will be sent: the record of the outcome says so.
-    pub fn sends(&mut self, body: &[u8]) {
-        self.body_sha256 = Some(sha256_hex(body));
+    /// Says what will be sent, by its SHA-256: the record of the outcome has it.
+    #[must_use]
+    pub fn sending(mut self, body_sha256: String) -> Self {
+        self.body_sha256 = Some(body_sha256);
+        self
     }
 
     pub fn id(&self) -> &HoldId {

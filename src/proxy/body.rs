@@ -1,9 +1,12 @@
 //! Bodies on their way through: streamed and counted, or read whole because a rule asked for it.
 
 use super::entered::Entered;
+use super::messages::{Messages, Watch};
 use super::pulse::Beat;
 use super::upstream::Lease;
+use crate::ruling::Verdict;
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -27,6 +30,17 @@ pub(super) enum Outgoing {
     Stream(Incoming),
     /// Never touched; counted, since nothing says how long it is.
     Counted(Incoming, Arc<AtomicU64>),
+    /// Judged message by message.
+    Messages(Messages),
+}
+
+/// Why the body of a request broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    #[error("the client broke off")]
+    Client(#[from] hyper::Error),
+    #[error("a message in it does not leave")]
+    Stopped,
 }
 
 impl Outgoing {
@@ -60,20 +74,21 @@ impl Sent {
 
 impl Body for Outgoing {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = SendError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Resumed(read, rest) => match read.take() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                None => without_trailers(Pin::new(rest).poll_frame(cx)),
+                None => without_trailers(Pin::new(rest).poll_frame(cx)).map_err(SendError::from),
             },
-            Self::Stream(body) => without_trailers(Pin::new(body).poll_frame(cx)),
+            Self::Stream(body) => without_trailers(Pin::new(body).poll_frame(cx)).map_err(SendError::from),
+            Self::Messages(messages) => messages.poll_frame(cx),
             Self::Counted(body, count) => {
                 let polled = without_trailers(Pin::new(body).poll_frame(cx));
                 if let Poll::Ready(Some(Ok(frame))) = &polled
@@ -81,7 +96,7 @@ impl Body for Outgoing {
                 {
                     count.fetch_add(u64::try_from(data.len()).unwrap_or_default(), Relaxed);
                 }
-                polled
+                polled.map_err(SendError::from)
             }
         }
     }
@@ -92,11 +107,13 @@ impl Body for Outgoing {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Resumed(read, rest) => read.is_none() && rest.is_end_stream(),
             Self::Stream(body) | Self::Counted(body, _) => body.is_end_stream(),
+            Self::Messages(messages) => messages.has_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Messages(_) => SizeHint::default(),
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or_default()))
@@ -132,6 +149,8 @@ pub(super) struct Answer {
     received: u64,
     /// The origin's body came to its proper end.
     complete: bool,
+    /// Where the request is judged message by message.
+    watch: Option<Box<Watch>>,
     _beat: Option<Beat>,
 }
 
@@ -167,6 +186,7 @@ impl Answer {
             sent: Sent::Known(0),
             received: 0,
             complete: false,
+            watch: None,
             _beat: None,
         }
     }
@@ -180,7 +200,13 @@ impl Answer {
     ) -> Self {
         let stall = Stall { limit: idle, timer: None };
         let source = Source::Origin { body, lease: Some(lease), stall };
-        Self { source, entered, sent, received: 0, complete: false, _beat: None }
+        Self { source, entered, sent, received: 0, complete: false, watch: None, _beat: None }
+    }
+
+    /// Ends when a message of the request ends the call.
+    pub(super) fn with_watch(mut self, watch: Option<Box<Watch>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Without the content that is ours: the answer to HEAD has none.
@@ -212,6 +238,15 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let this = &mut *self;
+        if let Some(watch) = &mut this.watch
+            && matches!(this.source, Source::Origin { .. })
+            && let Poll::Ready(reply) = watch.poll_end(cx)
+        {
+            let last = watch.end(&reply);
+            this.end(reply.end);
+            this.source = Source::Own(None); // which closes the stream at the origin
+            return Poll::Ready(Some(Ok(last)));
+        }
         let polled = match &mut this.source {
             Source::Own(bytes) => {
                 return Poll::Ready(bytes.take().filter(|b| !b.is_empty()).map(|b| Ok(Frame::data(b))));
@@ -273,6 +308,15 @@ impl Drop for Answer {
                     lease.give_back();
                 }
                 self.end("complete");
+            }
+        }
+        if let Some(watch) = &self.watch {
+            if self.complete {
+                watch.answered(StatusCode::OK);
+            }
+            if let (Some(hold), Some(entered)) = (watch.hold(), &mut self.entered) {
+                let record = entered.record();
+                (record.verdict, record.hold) = (Some(Verdict::Hold), Some(hold));
             }
         }
         if let Some(entered) = &mut self.entered {

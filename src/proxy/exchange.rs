@@ -8,6 +8,7 @@ use super::body::{Answer, Outgoing, Read, ReadError, Sent};
 use super::destination::Destination;
 use super::entered::Entered;
 use super::fields;
+use super::messages::{self, First, Watch};
 use super::parked::{self, Form, Held};
 use super::pulse::Pulse;
 use super::reply::{Dialect, Reply};
@@ -16,7 +17,7 @@ use super::upgrade::{self, Opening};
 use super::upstream::UpstreamError;
 use crate::agents::Known;
 use crate::authority::{Authority, Scheme};
-use crate::decode::{self, object_store};
+use crate::decode::{self, grpc, object_store};
 use crate::hold::AgentWords;
 use crate::metrics::{Metrics, Reason};
 use crate::path;
@@ -25,6 +26,7 @@ use crate::rules::{Basis, Message, Need};
 use crate::ruling::Verdict;
 use crate::tls::Alpn;
 use crate::traffic::Record;
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -35,6 +37,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// One connection of an agent, as its requests see it.
 #[derive(Debug)]
@@ -71,12 +74,16 @@ struct Exchange<'a> {
     /// It asks to change to another protocol.
     opening: Option<Opening>,
     entered: &'a mut Option<Entered>,
+    /// Where the request is judged message by message.
+    watch: Option<Box<Watch>>,
 }
 
 /// A body so far: untouched, or as much of it as somebody needed.
 pub(super) enum Taken {
     Stream(Incoming),
     Read(Read),
+    /// Of a stream of messages, the first.
+    Message(Box<First>),
 }
 
 /// The service of a connection.
@@ -117,6 +124,7 @@ pub(super) async fn exchange(
 }
 
 type Refusal = (Reply, Dialect);
+/// Other readings of a path.
 
 async fn through(
     link: &Arc<Link>,
@@ -155,7 +163,8 @@ async fn through(
     if destination.is_own() {
         return Box::pin(super::own::answer(link, &parts, entered)).await.map_err(plain);
     }
-    let mut exchange = Exchange { link, parts, destination, words: taken.words, opening: None, entered };
+    let mut exchange =
+        Exchange { link, parts, destination, words: taken.words, opening: None, entered, watch: None };
     let rules = link.gate.services.rules.load_full();
     let caller = Caller { agent: &link.known.agent, source: link.source };
 
@@ -171,6 +180,10 @@ async fn through(
     let need = rules.need(&exchange.head(&readings), &caller);
     let (taken, mut decoded) = match need {
         Need::None => (Taken::Stream(body), decode::Body::NotRead),
+        Need::Body if grpc::is_stream(&exchange.head(&readings), rules.descriptors()) => {
+            let first = messages::first(link, &exchange.parts.headers, body);
+            Box::pin(first).await.map_err(|r| exchange.refuse(r, None))?
+        }
         Need::Body => Box::pin(inspect(&exchange, body)).await.map_err(|r| exchange.refuse(r, None))?,
     };
 
@@ -193,8 +206,12 @@ async fn through(
                 (record.verdict, record.rule, record.would_have) =
                     (Some(Verdict::Pass), Some(rule), would_have);
             });
-            let (outgoing, sent) = taken.outgoing();
-            forward(&mut exchange, outgoing, sent).await.map_err(plain)
+            let (outgoing, sent) = exchange.outgoing(taken, &readings);
+            let dialect = match exchange.watch {
+                Some(_) => exchange.dialect(None),
+                None => Dialect::Json,
+            };
+            forward(&mut exchange, outgoing, sent).await.map_err(|reply| (reply, dialect))
         }
         Verdict::Deny => {
             metrics.denied.inc();
@@ -206,9 +223,18 @@ async fn through(
             metrics.held.inc();
             let grounds = rules.grounds(&ruling, &head, &caller, &decoded);
             let is_call = rules.speaks_rpc(&head, &caller, &decoded);
-            drop((rules, decoded, readings)); // a request may be held for hours
+            let talks = grpc::is_talk(&head, rules.descriptors());
+            drop((rules, decoded)); // a request may be held for hours
+            let taken = match taken {
+                // Who waits for an answer to its first message would never send the last.
+                Taken::Stream(body) if talks => {
+                    let first = messages::first(link, &exchange.parts.headers, body);
+                    Box::pin(first).await.map_err(|r| exchange.refuse(r, None))?.0
+                }
+                taken => taken,
+            };
             exchange.note(|record| (record.verdict, record.rule) = (Some(Verdict::Hold), Some(rule)));
-            Box::pin(hold(exchange, grounds, is_call, taken)).await
+            Box::pin(hold(exchange, grounds, is_call, taken, readings)).await
         }
     }
 }
@@ -219,15 +245,20 @@ async fn hold(
     grounds: crate::ruling::Grounds,
     is_call: bool,
     taken: Taken,
+    readings: path::Readings,
 ) -> Result<Response<Answer>, Refusal> {
     let link = exchange.link;
-    let whole = parked::read_whole(&link.gate, taken).await.map_err(|r| exchange.refuse(r, None))?;
+    let (whole, inlet) = match taken {
+        Taken::Message(first) => (messages::held(link, first.message), Some(first.inlet)),
+        taken => (parked::read_whole(&link.gate, taken).await, None),
+    };
+    let whole = whole.map_err(|r| exchange.refuse(r, None))?;
     let bytes = whole.bytes.clone();
-    let words = std::mem::take(&mut exchange.words);
     let form = Form::Request { version: exchange.parts.version, is_call };
-    let held = Held { link, head: exchange.head(&[]), form, grounds, words };
+    let (head, words) = (exchange.head(&[]), exchange.words.clone());
+    let held = Held { link, head, form, grounds, words, spent: Duration::ZERO };
     let parked = parked::park(held, &bytes).await;
-    let mut release = match parked {
+    let release = match parked {
         Ok(release) => release,
         Err((reply, id)) => {
             exchange.note(|record| record.hold = id);
@@ -235,21 +266,21 @@ async fn hold(
         }
     };
     exchange.note(|record| record.hold = Some(release.id().clone()));
-    release.sends(&bytes);
     let dialect = exchange.dialect(Some(&bytes));
-    let sent = Sent::Known(u64::try_from(bytes.len()).unwrap_or_default());
-    // The very bytes that were shown: framed by their length, whatever framing they came in.
-    exchange.parts.headers.remove(CONTENT_LENGTH);
-    if !bytes.is_empty() {
-        exchange.parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    }
-    let outgoing = if bytes.is_empty() { Outgoing::Empty } else { Outgoing::Whole(Some(bytes)) };
+    // The very bytes that were shown; of a stream they are not all.
+    let (outgoing, sent) = match inlet {
+        Some(inlet) => exchange.open(&readings, First { message: bytes, inlet }),
+        None => exchange.framed(bytes),
+    };
     let response = forward(&mut exchange, outgoing, sent).await.map_err(|mut reply| {
         reply.message.push_str(match reply.code {
             "upstream_failed" | "upstream_silent" => {
                 " The request may or may not have been carried out; Holdpoint does not send it again. Check before you repeat it."
             }
-            _ => " Nothing was sent, and the approval is spent: ask again when the origin can be reached.",
+            "unresolved_host" | "address_refused" | "upstream_unreachable" => {
+                " Nothing was sent, and the approval is spent: ask again when the origin can be reached."
+            }
+            _ => "", // a later message ended the call
         });
         (reply, dialect)
     })?; // dropping `release` here records the outcome as ambiguous
@@ -272,12 +303,13 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
         return Box::pin(upgrade::forward(link, destination, request, opening, entered)).await;
     }
     let offer = if link.http2 { Alpn::Both } else { Alpn::Http1 };
-    let (response, lease) = exchange
-        .destination
-        .origin
-        .send(request, offer)
-        .await
-        .map_err(|error| upstream_failed(link, &exchange.destination.authority, &error))?;
+    let sending = exchange.destination.origin.send(request, offer);
+    let answered = match &mut exchange.watch {
+        None => sending.await,
+        Some(watch) => Box::pin(watch.unless_ended(sending)).await?,
+    };
+    let (response, lease) =
+        answered.map_err(|error| upstream_failed(link, &exchange.destination.authority, &error))?;
     let (mut head, incoming) = response.into_parts();
     fields::clean_response(&mut head.headers);
     head.version = if link.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
@@ -286,7 +318,8 @@ async fn forward(exchange: &mut Exchange<'_>, body: Outgoing, sent: Sent) -> Res
         record.end = "client-gone"; // unless the body comes to its end
     });
     let idle = link.gate.settings.timeouts.idle;
-    Ok(Response::from_parts(head, Answer::relay(incoming, lease, sent, exchange.entered.take(), idle)))
+    let answer = Answer::relay(incoming, lease, sent, exchange.entered.take(), idle);
+    Ok(Response::from_parts(head, answer.with_watch(exchange.watch.take())))
 }
 
 /// Reads what a rule needs of the body and decodes it. A body over the limit is not judged by its head.
@@ -426,6 +459,44 @@ impl Exchange<'_> {
         }
     }
 
+    /// What goes on: the same bytes, or the stream that nobody touched.
+    fn outgoing(&mut self, taken: Taken, readings: &[Box<str>]) -> (Outgoing, Sent) {
+        match taken {
+            Taken::Stream(body) => Outgoing::stream(body),
+            Taken::Read(Read { bytes, rest: None }) => {
+                let length = u64::try_from(bytes.len()).unwrap_or_default();
+                (Outgoing::Whole(Some(bytes.freeze())), Sent::Known(length))
+            }
+            Taken::Read(Read { bytes, rest: Some(rest) }) => {
+                // Too long to judge, and no rule that holds or denies minded: observed, or a read.
+                let outgoing = Outgoing::Resumed(Some(bytes.freeze()), rest);
+                let length = http_body::Body::size_hint(&outgoing).lower();
+                (outgoing, Sent::Known(length))
+            }
+            Taken::Message(first) => self.open(readings, *first),
+        }
+    }
+
+    /// A stream of messages, the first of which may leave.
+    fn open(&mut self, readings: &[Box<str>], first: First) -> (Outgoing, Sent) {
+        let Self { link, destination, parts, words, .. } = self;
+        let (outgoing, sent, watch) =
+            messages::open(link, destination, parts, readings, std::mem::take(words), first);
+        self.watch = Some(watch);
+        (outgoing, sent)
+    }
+
+    /// A body that was read whole: framed by its length, whatever framing it came in.
+    fn framed(&mut self, bytes: Bytes) -> (Outgoing, Sent) {
+        self.parts.headers.remove(CONTENT_LENGTH);
+        if bytes.is_empty() {
+            return (Outgoing::Empty, Sent::Known(0));
+        }
+        self.parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        let sent = Sent::Known(u64::try_from(bytes.len()).unwrap_or_default());
+        (Outgoing::Whole(Some(bytes)), sent)
+    }
+
     fn note(&mut self, write: impl FnOnce(&mut Record)) {
         if let Some(entered) = self.entered {
             write(entered.record());
@@ -443,26 +514,9 @@ impl Exchange<'_> {
 }
 
 impl Taken {
-    /// What goes on: the same bytes, or the stream that nobody touched.
-    fn outgoing(self) -> (Outgoing, Sent) {
-        match self {
-            Self::Stream(body) => Outgoing::stream(body),
-            Self::Read(Read { bytes, rest: None }) => {
-                let length = u64::try_from(bytes.len()).unwrap_or_default();
-                (Outgoing::Whole(Some(bytes.freeze())), Sent::Known(length))
-            }
-            Self::Read(Read { bytes, rest: Some(rest) }) => {
-                // Too long to judge, and no rule that holds or denies minded: observed, or a read.
-                let outgoing = Outgoing::Resumed(Some(bytes.freeze()), rest);
-                let length = http_body::Body::size_hint(&outgoing).lower();
-                (outgoing, Sent::Known(length))
-            }
-        }
-    }
-
     fn read_bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Stream(_) => None,
+            Self::Stream(_) | Self::Message(_) => None,
             // Where more is to come, only an error makes the client stop sending.
             Self::Read(read) => read.rest.is_none().then_some(&read.bytes),
         }
@@ -473,6 +527,7 @@ impl Taken {
         match self {
             Self::Stream(body) => Read::new(body),
             Self::Read(read) => read,
+            Self::Message(first) => first.into_read(),
         }
     }
 }
@@ -511,7 +566,7 @@ pub(super) fn denied(basis: &Basis<'_>) -> Reply {
     Reply::new(StatusCode::FORBIDDEN, "denied", "denied", message)
 }
 
-fn malformed(status: u16, why: &dyn std::fmt::Display) -> Reply {
+pub(super) fn malformed(status: u16, why: &dyn std::fmt::Display) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     Reply::new(status, "malformed_request", "malformed", format!("Nothing was sent: {why}."))
 }

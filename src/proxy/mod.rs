@@ -6,6 +6,7 @@ mod entered;
 mod entry;
 mod exchange;
 pub(crate) mod fields;
+mod messages;
 mod own;
 mod parked;
 mod patience;

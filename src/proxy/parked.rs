@@ -14,11 +14,18 @@ use bytes::Bytes;
 use http::{StatusCode, Version};
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A body in memory, with its share of the budget.
 pub(super) struct Whole {
     pub(super) bytes: Bytes,
     _budget: Budget,
+}
+
+impl Whole {
+    pub(super) const fn new(bytes: Bytes, budget: Budget) -> Self {
+        Self { bytes, _budget: budget }
+    }
 }
 
 /// What is to be parked.
@@ -28,13 +35,18 @@ pub(super) struct Held<'a> {
     pub(super) form: Form,
     pub(super) grounds: Grounds,
     pub(super) words: AgentWords,
+    /// Since the call began, of which a deadline speaks.
+    pub(super) spent: Duration,
 }
 
 /// A request, or a message on the connection that it has opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
     /// `is_call`: JSON-RPC is what is spoken where it goes, so that the number of a call counts for nothing.
-    Request { version: Version, is_call: bool },
+    Request {
+        version: Version,
+        is_call: bool,
+    },
     Message(websocket::Kind),
 }
 
@@ -56,7 +68,7 @@ pub(super) async fn read_whole(gate: &Arc<Gate>, taken: Taken) -> Result<Whole, 
     if !read.up_to(limit, gate.settings.timeouts.idle).await.map_err(|e| unread(&e))? {
         return Err(too_long(limit));
     }
-    Ok(Whole { bytes: read.bytes.freeze(), _budget: budget })
+    Ok(Whole::new(read.bytes.freeze(), budget))
 }
 
 /// Parks the request and waits. A `Release` means: durable, send it now, once.
@@ -67,14 +79,14 @@ pub(super) async fn read_whole(gate: &Arc<Gate>, taken: Taken) -> Result<Whole, 
 /// # Cancel safety
 /// Dropped (the client has gone), the hold stays and nothing is released for this connection.
 pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply, Option<HoldId>)> {
-    let Held { link, head, form, grounds, words } = held;
+    let Held { link, head, form, grounds, words, spent } = held;
     let services = &link.gate.services;
     let credential = services.fingerprints.credential(head.headers);
     let (id, settings, cap) = (link.known.agent.id, &link.gate.settings.patience, grounds.review.patience);
     let (digest, waits, method, http_version) = match form {
         Form::Request { version, is_call } => (
             if is_call { call_digest } else { request_digest }(id, &head, &credential, body),
-            patience(head.headers, settings, cap),
+            patience(head.headers, spent, settings, cap),
             head.method.as_str(),
             format!("{version:?}"),
         ),
@@ -96,7 +108,7 @@ pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply
         body_bytes: u64::try_from(body.len()).unwrap_or_default(),
         body_sha256: sha256_hex(body),
     };
-    let agent = Arc::clone(&link.known.agent);
+    let (agent, sent) = (Arc::clone(&link.known.agent), request.body_sha256.clone());
     let parking = Parking {
         agent,
         initiator: link.known.initiator.clone(),
@@ -108,7 +120,7 @@ pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply
     };
     let waiter = match services.desk.park(parking).await.map_err(|e| (unparked(&e), None))? {
         Parked::Waiting(waiter) => waiter,
-        Parked::Released(release) => return Ok(release),
+        Parked::Released(release) => return Ok(release.sending(sent)),
         Parked::Denied { hold, reason } => {
             let id = hold.clone();
             return Err((refused("denied", hold, digest, reason), Some(id)));
@@ -121,7 +133,7 @@ pub(super) async fn park(held: Held<'_>, body: &Bytes) -> Result<Release, (Reply
         outcome = waiter.outcome(waits) => outcome,
     };
     let reply = match outcome {
-        Outcome::Released(release) => return Ok(release),
+        Outcome::Released(release) => return Ok(release.sending(sent)),
         Outcome::PatienceOver => pending(answer, id.clone(), digest, Some(expires_at)),
         Outcome::Superseded => superseded(id.clone(), digest),
         Outcome::Denied { reason } => refused("denied", id.clone(), digest, reason),
@@ -224,7 +236,7 @@ pub(super) fn full() -> Reply {
     reply
 }
 
-fn too_long(limit: usize) -> Reply {
+pub(super) fn too_long(limit: usize) -> Reply {
     let message = format!(
         "Nothing was sent: a rule holds this request, and its body is longer than the {limit} bytes that can be held (`hold.max-body-bytes`)."
     );

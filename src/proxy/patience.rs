@@ -7,10 +7,18 @@ use std::time::Duration;
 
 /// The patience of the client that sent these fields, at most `cap`.
 ///
-/// What the client announces (`x-stainless-timeout`, `grpc-timeout`) counts with four fifths; else the time-outs
-/// that clients are known for, by `User-Agent` or as MCP clients; else the configuration's.
-pub(super) fn patience(headers: &HeaderMap, settings: &Patience, cap: Option<Duration>) -> Duration {
-    let own = announced(headers).or_else(|| known(headers, settings));
+/// What the client announces (`x-stainless-timeout`, seconds; `grpc-timeout`, from the start of the call, of which
+/// `spent` is over) counts with four fifths; else the time-outs that clients are known for, by `User-Agent` or as MCP
+/// clients; else the
+/// configuration's.
+pub(super) fn patience(
+    headers: &HeaderMap,
+    spent: Duration,
+    settings: &Patience,
+    cap: Option<Duration>,
+) -> Duration {
+    let deadline = deadline(headers).map(|deadline| deadline.saturating_sub(spent));
+    let own = announced(headers).or(deadline).or_else(|| known(headers, settings));
     let own = own.or(settings.at_most).unwrap_or(UNKNOWN);
     [cap, settings.at_most].into_iter().flatten().fold(own, Duration::min)
 }
@@ -22,21 +30,35 @@ pub(super) fn of_message(settings: &Patience, cap: Option<Duration>) -> Duration
 }
 
 fn announced(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let seconds: f64 = match text("x-stainless-timeout") {
-        Some(seconds) => seconds.trim().parse().ok()?,
-        None => deadline(text("grpc-timeout")?)?,
-    };
+    let text = headers.get("x-stainless-timeout")?.to_str().ok()?;
+    let seconds: f64 = text.trim().parse().ok()?;
     let seconds =
         if seconds.is_finite() { (seconds * 0.8).clamp(0.0, ANNOUNCED_SECONDS_MAX) } else { return None };
     Some(Duration::from_secs_f64(seconds))
 }
 
-/// Seconds of a `grpc-timeout`: digits and a unit (gRPC over HTTP/2, "Requests").
-fn deadline(text: &str) -> Option<f64> {
-    let (unit, seconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
-    let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
-    Some(f64::from(number) * seconds)
+/// gRPC over HTTP/2, `Timeout`: at most eight digits and a unit; Connect has milliseconds.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let (text, unit) = match headers.get("grpc-timeout") {
+        Some(value) => {
+            let text = value.to_str().ok()?.trim();
+            text.split_at_checked(text.len().checked_sub(1)?)?
+        }
+        None => (headers.get("connect-timeout-ms")?.to_str().ok()?.trim(), "m"),
+    };
+    let nanos = match unit {
+        "H" => 3_600_000_000_000,
+        "M" => 60_000_000_000,
+        "S" => 1_000_000_000,
+        "m" => 1_000_000,
+        "u" => 1_000,
+        "n" => 1,
+        _ => return None,
+    };
+    let digits = text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit());
+    let count: u64 = digits.then(|| text.parse().ok())??;
+    let whole = Duration::from_nanos(count.saturating_mul(nanos));
+    Some(whole.mul_f64(0.8).min(Duration::from_secs_f64(ANNOUNCED_SECONDS_MAX)))
 }
 
 fn known(headers: &HeaderMap, settings: &Patience) -> Option<Duration> {
@@ -74,8 +96,6 @@ const TABLE: &[(&str, u64)] = &[
 ];
 /// Of 60 s in TypeScript and 300 s in Python.
 const MCP: Duration = Duration::from_secs(45);
-const UNITS: &[(&str, f64)] =
-    &[("H", 3600.0), ("M", 60.0), ("S", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9)];
 const UNKNOWN: Duration = Duration::from_secs(30);
 /// Longer than holds live, unless their rule says so.
 const MESSAGE: Duration = Duration::from_hours(24);
@@ -88,7 +108,8 @@ mod tests {
     #[track_caller]
     fn waits(fields: &[(&'static str, &str)], settings: &Patience, cap: Option<u64>, seconds: u64) {
         let headers = fields.iter().map(|(n, v)| ((*n).parse().unwrap(), v.parse().unwrap())).collect();
-        assert_eq!(patience(&headers, settings, cap.map(Duration::from_secs)).as_secs(), seconds);
+        let cap = cap.map(Duration::from_secs);
+        assert_eq!(patience(&headers, Duration::from_secs(1), settings, cap).as_secs(), seconds);
     }
 
     #[test]
@@ -96,14 +117,18 @@ mod tests {
         let none = Patience::default();
         waits(&[("x-stainless-timeout", "600"), ("user-agent", "OpenAI/Python 3.5")], &none, None, 480);
         waits(&[("x-stainless-timeout", "NaN")], &none, None, 30);
+        // Less the second that is over.
+        waits(&[("grpc-timeout", "10S"), ("user-agent", "grpc-python/1.85.3")], &none, None, 7);
+        waits(&[("grpc-timeout", "99999999H")], &none, None, 599);
+        waits(&[("grpc-timeout", "20000m")], &none, Some(5), 5);
+        waits(&[("grpc-timeout", "1000000u")], &none, None, 0);
+        waits(&[("connect-timeout-ms", "20000")], &none, None, 15);
+        for odd in ["", "S", "5", "-5S", "5x", "99999999999S"] {
+            waits(&[("grpc-timeout", odd)], &none, None, 30);
+        }
         waits(&[("user-agent", "python-httpx/0.28.1")], &none, None, 4);
         let mcp = [("user-agent", "python-httpx2/2.16.2"), ("mcp-protocol-version", "2026-07-28")];
         waits(&mcp, &none, None, 45);
-        waits(&[("grpc-timeout", "10S"), ("user-agent", "grpc-python/1.85")], &none, None, 8);
-        waits(&[("grpc-timeout", "30000m")], &none, None, 24);
-        for wrong in ["", "S", "-1S", "10s", "1.5S", "99999999999S", "10"] {
-            waits(&[("grpc-timeout", wrong)], &none, None, 30);
-        }
         waits(&[("user-agent", "git-lfs/3.3.0 (GitHub; linux amd64)")], &none, None, 24);
         waits(&[("user-agent", "curl/8.5")], &none, Some(60), 60);
         waits(&[], &none, None, 30);

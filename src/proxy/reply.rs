@@ -50,6 +50,7 @@ pub(super) enum Dialect {
     Kubernetes,
     S3,
     Grpc,
+    GrpcWeb,
     /// The request's id.
     JsonRpc(Value),
     GraphQl,
@@ -61,7 +62,11 @@ impl Dialect {
         let field = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let agent = field(USER_AGENT).to_ascii_lowercase();
         let accept = field(ACCEPT);
-        if field(CONTENT_TYPE).starts_with("application/grpc") {
+        let kind = field(CONTENT_TYPE).to_ascii_lowercase();
+        if kind.starts_with("application/grpc-web") {
+            return Self::GrpcWeb;
+        }
+        if kind.starts_with("application/grpc") {
             return Self::Grpc;
         }
         if let Some(push) = body.and_then(|body| Push::of(path, body)) {
@@ -175,6 +180,10 @@ impl Reply {
                 self.grpc(response);
                 ("application/grpc", Bytes::new())
             }
+            Dialect::GrpcWeb => {
+                self.grpc(response);
+                ("application/grpc-web+proto", Bytes::new())
+            }
             Dialect::JsonRpc(id) => {
                 let mut value = self.composite(control_url);
                 let data = json!({ "code": self.code, "hold": value.get("hold") });
@@ -250,18 +259,48 @@ impl Reply {
 
     /// A trailers-only response: gRPC reports errors under HTTP 200 (gRPC over HTTP/2, "Responses").
     fn grpc(&self, response: &mut Response<Bytes>) {
-        let code = match self.status {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().extend(self.grpc_trailers());
+    }
+
+    /// The last message of a stream of Connect ("EndStreamResponse"): flags, length, and what went wrong.
+    pub(super) fn connect_end(&self) -> Bytes {
+        let code = match self.grpc_code() {
+            1 => "canceled",
+            3 => "invalid_argument",
+            4 => "deadline_exceeded",
+            7 => "permission_denied",
+            8 => "resource_exhausted",
+            9 => "failed_precondition",
+            _ => "unavailable",
+        };
+        let text = json!({ "error": { "code": code, "message": self.message } }).to_string();
+        let mut bytes = vec![0b10];
+        bytes.extend(u32::try_from(text.len()).unwrap_or_default().to_be_bytes());
+        bytes.extend(text.bytes());
+        bytes.into()
+    }
+
+    /// The end of a call.
+    pub(super) fn grpc_trailers(&self) -> HeaderMap {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(self.grpc_code()));
+        if let Ok(message) = HeaderValue::try_from(percent_encoded(&self.message)) {
+            trailers.insert("grpc-message", message);
+        }
+        trailers
+    }
+
+    /// `FAILED_PRECONDITION` is what no client repeats by itself; `UNAVAILABLE` is what many do.
+    fn grpc_code(&self) -> u16 {
+        match self.status {
             StatusCode::PRECONDITION_REQUIRED => 9, // FAILED_PRECONDITION
             StatusCode::FORBIDDEN => 7,             // PERMISSION_DENIED
-            StatusCode::TOO_MANY_REQUESTS => 8,     // RESOURCE_EXHAUSTED
-            StatusCode::BAD_REQUEST => 3,           // INVALID_ARGUMENT
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => 8, // RESOURCE_EXHAUSTED
             StatusCode::GATEWAY_TIMEOUT => 4,       // DEADLINE_EXCEEDED
+            StatusCode::REQUEST_TIMEOUT => 1,       // CANCELLED
+            status if status.is_client_error() => 3, // INVALID_ARGUMENT
             _ => 14,                                // UNAVAILABLE
-        };
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().insert("grpc-status", HeaderValue::from(code));
-        if let Ok(message) = HeaderValue::try_from(percent_encoded(&self.message)) {
-            response.headers_mut().insert("grpc-message", message);
         }
     }
 }
@@ -361,6 +400,19 @@ mod tests {
     }
 
     #[test]
+    fn a_call_under_way_ends_with_the_reason() {
+        let trailers = parked().grpc_trailers();
+        assert_eq!(trailers["grpc-status"], "9");
+        assert_eq!(trailers["grpc-message"], "Wait <&> repeat %E2%80%93 soon.");
+        let end = parked().connect_end();
+        let (head, text) = end.split_at(5);
+        assert_eq!(head, [2, 0, 0, 0, u8::try_from(text.len()).unwrap()]);
+        let text: Value = serde_json::from_slice(text).unwrap();
+        assert_eq!(text["error"]["code"], "failed_precondition");
+        assert_eq!(text["error"]["message"], "Wait <&> repeat – soon.");
+    }
+
+    #[test]
     fn callers_are_known_by_what_they_send() {
         let of = |host: &str, path: &str, fields: &[(&str, &str)], body: Option<&[u8]>| {
             let headers: HeaderMap = fields
@@ -380,6 +432,10 @@ mod tests {
         assert_eq!(
             of("g.test", "/p.S/M", &[("content-type", "application/grpc+proto")], None),
             Dialect::Grpc
+        );
+        assert_eq!(
+            of("g.test", "/p.S/M", &[("content-type", "application/grpc-web-text")], None),
+            Dialect::GrpcWeb
         );
         let call = br#"{"jsonrpc":"2.0","id":"a","method":"tools/call"}"#;
         assert_eq!(of("m.test", "/mcp", &[], Some(call)), Dialect::JsonRpc(json!("a")));

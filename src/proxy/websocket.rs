@@ -260,7 +260,8 @@ impl Up<'_> {
             return Waited::Refused(parked::full());
         };
         let form = Form::Message(message.kind);
-        let held = Held { link, head: self.session.head(), form, grounds, words: words.clone() };
+        let (head, words) = (self.session.head(), words.clone());
+        let held = Held { link, head, form, grounds, words, spent: Duration::ZERO };
         let mut parked = pin!(parked::park(held, &message.payload));
         loop {
             if inbox.sort_ahead(to).await.is_err() {

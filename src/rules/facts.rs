@@ -5,7 +5,8 @@ use super::rate::Counting;
 use super::truth::Unclear;
 use crate::decode::protocol::{Kind, Request, Said, Unread, View, Views};
 use crate::decode::{
-    Body, Decoded, Doubt, Json, Number, component, is_named, is_place, same_folded, same_name, split, variants,
+    Body, Decoded, Doubt, Json, Number, component, is_named, is_place, same_folded, same_name, split,
+    variants,
 };
 use crate::path::late_queries;
 use crate::request::{Caller, Head};

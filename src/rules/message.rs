@@ -62,7 +62,11 @@ impl RuleSet {
     pub fn evaluate_message(&self, message: &Message<'_>, now: Timestamp, rates: &Rates) -> Ruling<'_> {
         let Message { handshake, caller, body, harmless } = *message;
         let head = as_post(handshake);
-        let (methods, views, unread) = (Methods::of_message(&head), Views::new(&self.settings.descriptors), Views::new(&self.settings.descriptors));
+        let (methods, views, unread) = (
+            Methods::of_message(&head),
+            Views::new(&self.settings.descriptors),
+            Views::new(&self.settings.descriptors),
+        );
         let said = facts(&head, &methods, caller, body, &views, Some(now), Counting::Count(rates));
         let unheard = Facts { body: &Body::NotRead, views: &unread, counting: Counting::Later, ..said };
         let has_spoken = HasSpoken::new(handshake, caller, now);
