@@ -124,8 +124,6 @@ pub(super) async fn exchange(
 }
 
 type Refusal = (Reply, Dialect);
-/// Other readings of a path.
-
 async fn through(
     link: &Arc<Link>,
     mut parts: Parts,
