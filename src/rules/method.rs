@@ -112,15 +112,16 @@ fn overridden_by_body(overrides: &mut Vec<Cow<'_, str>>, head: &Head<'_>, body: 
         Body::Binary { bytes, .. } if !mentions(bytes) => return Hidden::No,
         Body::NotRead | Body::Unreadable(_) | Body::Binary { .. } => return carrier(head),
     };
-    for (name, value) in decoded.form.iter().flatten() {
+    for (name, value) in decoded.form.iter().flatten().chain(&decoded.other.form) {
         if is_one_of(name, &PARAMETERS) {
             add(overrides, value);
         }
     }
-    match &decoded.json {
-        Some(Json::List(items)) => items.iter().for_each(|item| add_from_json(overrides, item)),
-        Some(document) => add_from_json(overrides, document),
-        None => {}
+    for document in decoded.json.iter().chain(&decoded.other.documents) {
+        match document {
+            Json::List(items) => items.iter().for_each(|item| add_from_json(overrides, item)),
+            document => add_from_json(overrides, document),
+        }
     }
     // What is no JSON to us may be some to a lenient reader.
     let lenient =

@@ -187,6 +187,7 @@ const BODIES: &[(&str, &str)] = &[
     ("application/x-www-form-urlencoded", "_method=delete"),
     ("application/x-www-form-urlencoded; charset=utf-8", "x=1&_method=DELETE"),
     ("application/x-www-form-urlencoded", "%5Fmethod=%44ELETE"),
+    ("application/x-www-form-urlencoded", "x=1;_method=DELETE"),
     ("application/x-www-form-urlencoded", "_method=GET&_method=DELETE"),
     ("application/x-www-form-urlencoded", "_method=DELETE&_method=GET"),
     ("application/x-www-form-urlencoded", "$httpMethod=DELETE"),
