@@ -96,7 +96,16 @@ pub fn canonical_unless(target: &str, keeps: impl FnOnce() -> bool) -> Result<Ta
         return Ok(Target { path: Cow::Borrowed(raw), query, readings });
     }
     let path = remove_dot_segments(&decoded, origin)?;
-    let readings = readings::of(&path, origin)?;
+    let mut readings = readings::of(&path, origin)?;
+    // Who merges slashes or drops parameters before the dots comes to another end. It is not what leaves, but no client
+    // that means well writes both.
+    if path != decoded && (decoded.contains("//") || decoded.contains(';')) {
+        for reading in readings::of(&decoded, origin)? {
+            if *reading != *path && !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+    }
     let path = if path == raw { Cow::Borrowed(raw) } else { Cow::Owned(path) };
     Ok(Target { path, query, readings })
 }
@@ -271,6 +280,7 @@ mod tests {
         reads("/group%252Fproject", "/group%252Fproject", &["/group%2Fproject", "/group/project"]);
         reads("/x/..%2fadmin", "/x/..%2Fadmin", &["/x/../admin", "/admin"]);
         reads("/public/..;/admin", "/public/..;/admin", &["/public/../admin", "/admin"]);
+        reads("/x//../admin", "/x/admin", &["/x/../admin", "/admin"]);
     }
 
     #[test]
