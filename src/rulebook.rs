@@ -76,8 +76,14 @@ impl Shelf {
     /// # Errors
     /// As [`Shelf::sources`], and all that is wrong with the packs.
     pub fn load(&self) -> Result<RuleSet, RulebookError> {
+        let (sources, settings) = self.read()?;
+        RuleSet::compile(&sources, &settings).map_err(RulebookError::Broken)
+    }
+
+    /// All that a rule set is compiled of.
+    fn read(&self) -> Result<(Vec<Source>, Settings), RulebookError> {
         let settings = Settings { descriptors: self.read_descriptors()?, ..self.settings.clone() };
-        RuleSet::compile(&self.sources()?, &settings).map_err(RulebookError::Broken)
+        Ok((self.sources()?, settings))
     }
 
     fn read_descriptors(&self) -> Result<Descriptors, RulebookError> {
@@ -108,10 +114,12 @@ impl Rulebook {
     /// # Errors
     /// Something is wrong; the old set stays.
     pub fn reload(&self) -> Result<Reloaded, RulebookError> {
-        let next = self.shelf.load()?;
-        if next.digest() == self.current.load().digest() {
+        let (sources, settings) = self.shelf.read()?;
+        // Compared before compiling: nearly every poll finds nothing new.
+        if RuleSet::digest_of(&sources, &settings) == self.current.load().digest() {
             return Ok(Reloaded::Unchanged);
         }
+        let next = RuleSet::compile(&sources, &settings).map_err(RulebookError::Broken)?;
         let digest = next.digest().to_owned();
         self.current.store(Arc::new(next));
         Ok(Reloaded::Replaced(digest))

@@ -122,7 +122,7 @@ fn seal_wording(rule: &mut Rule) {
 }
 
 /// Over all files in order of name, each with its length before it, and the settings.
-fn digest(sources: &[Source], settings: &Settings) -> String {
+pub(super) fn digest(sources: &[Source], settings: &Settings) -> String {
     let mut sorted: Vec<&Source> = sources.iter().collect();
     sorted.sort_by(|a, b| (&a.name, &a.text).cmp(&(&b.name, &b.text)));
     let mut bytes = format!("holdpoint-rules-v1 {settings:?}").into_bytes();

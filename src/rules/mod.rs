@@ -249,6 +249,11 @@ impl RuleSet {
         &self.settings.descriptors
     }
 
+    /// The digest that these files and settings would have, compiled or not.
+    pub fn digest_of(sources: &[Source], settings: &Settings) -> String {
+        compile::digest(sources, settings)
+    }
+
     /// All rules, ordered by id.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
