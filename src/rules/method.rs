@@ -41,7 +41,7 @@ impl<'a> Methods<'a> {
     pub(super) fn of(head: &Head<'a>, body: &'a Body) -> Self {
         let real = head.method.as_str();
         let mut overrides: Vec<Cow<'a, str>> = Vec::new();
-        for name in head.headers.keys().filter(|name| is_one_of(name.as_str(), &FIELDS)) {
+        for name in head.headers.keys().filter(|name| may_name(name) && is_one_of(name.as_str(), &FIELDS)) {
             for value in head.headers.get_all(name) {
                 add(&mut overrides, &String::from_utf8_lossy(value.as_bytes()));
             }
@@ -313,6 +313,12 @@ fn is_one_of(name: &str, known: &[&str]) -> bool {
     known.iter().any(|known| bare.clone().map(fold).eq(known.bytes()))
 }
 
+/// Cheap test before a field's name is compared with all of [`FIELDS`], which end in `method` or `override`.
+fn may_name(name: &http::HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    name.len() >= NAME_BYTES_MIN && matches!(name.last(), Some(b'd' | b'e'))
+}
+
 /// Cheap test before a query is taken apart.
 fn may_override(query: &str) -> bool {
     query.len() >= 6 && query.as_bytes().windows(6).any(|w| w.eq_ignore_ascii_case(b"method"))
@@ -361,7 +367,7 @@ const REGISTERED: &[&str] = &[
     "UNLOCK",
     "UPDATE",
 ];
-/// Header fields that name a method, as [`is_one_of`] compares them.
+/// Header fields that name a method, as [`is_one_of`] compares them; see [`may_name`].
 const FIELDS: [&str; 8] = [
     "x-http-method-override",
     "x-http-method",
