@@ -2,8 +2,8 @@
 //!
 //! SHA-256 over a canonical text of everything that gives the request its meaning. Left out is only what a
 //! client changes from one try to the next without meaning anything by it: dates, signatures, retry counters,
-//! trace headers, keys against doing a thing twice, the boundary of a multipart body (see [`boundary`]), and the number of
-//! a JSON-RPC call (see [`call`]). Credentials count by their keyed fingerprint, so that an approval given to one account
+//! trace headers, keys against doing a thing twice, the boundary of a multipart body (`digest/boundary.rs`), and the number of
+//! a JSON-RPC call (`digest/call.rs`). Credentials count by their keyed fingerprint, so that an approval given to one account
 //! cannot be spent by another and the digest gives nothing away.
 
 mod boundary;
@@ -87,7 +87,7 @@ pub fn request_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[
 }
 
 /// The same for a request to a place where, by the rules, JSON-RPC is spoken: the number of a call counts for nothing
-/// (see [`call`]). To a server of another kind an `id` may mean anything, so only whoever writes the rules can say so.
+/// (`digest/call.rs`). To a server of another kind an `id` may mean anything, so only whoever writes the rules can say so.
 pub fn call_digest(agent_id: i64, head: &Head<'_>, credential: &str, body: &[u8]) -> RequestDigest {
     match call::around_id(head.headers, body) {
         Some((front, back)) => {

@@ -1,7 +1,7 @@
 //! One canonical request target: what rules match **and** what goes on the wire (RFC 3986 §6.2.2).
 //!
 //! Where an origin could read the path on the wire yet another way (`//`, `%2f`, `;parameters`, a second decoding),
-//! each such reading is kept: rules that hold or deny are tried on all of them ([`readings`]).
+//! each such reading is kept: rules that hold or deny are tried on all of them (`path/readings.rs`).
 //!
 //! Object stores have `//`, `..` and `%2F` in the names of their objects. To them a path goes as it came, to the
 //! byte, and the canonical path is one of its readings.
