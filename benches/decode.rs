@@ -13,6 +13,10 @@ use holdpoint::rules::sample::Sample;
 use http::{HeaderMap, Method};
 use std::hint::black_box;
 
+/// What the binary runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SQL: &str = "WITH recent AS (SELECT customer_id, sum(amount) AS total FROM prod.orders \
     WHERE created_at > now() - interval '30 days' GROUP BY customer_id) \
     SELECT c.id, c.name, r.total FROM prod.customers c JOIN recent r ON r.customer_id = c.id \

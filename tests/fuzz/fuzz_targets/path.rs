@@ -7,6 +7,8 @@ libfuzzer_sys::fuzz_target!(|target: &str| {
     }
     let Ok(once) = canonical(target) else { return };
     let again = canonical(&once.path).expect("a canonical path is sound");
-    assert_eq!((&again.path, &again.readings), (&once.path, &once.readings));
+    assert_eq!(again.path, once.path);
+    // What was there before dots were taken out counts as well.
+    assert!(again.readings.iter().all(|reading| once.readings.contains(reading)));
     late_queries(&once.path);
 });
