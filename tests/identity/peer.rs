@@ -88,10 +88,15 @@ impl Chromium {
     }
 
     async fn find(&self, css: &str) -> fantoccini::elements::Element {
-        match self.client.wait().at_most(EVENT_WAIT_MAX).for_element(Locator::Css(css)).await {
-            Ok(element) => element,
-            Err(error) => panic!("no `{css}`: {error}\n{}", self.client.source().await.unwrap()),
+        for _ in 0..NAVIGATIONS_MAX {
+            match self.client.wait().at_most(EVENT_WAIT_MAX).for_element(Locator::Css(css)).await {
+                Ok(element) => return element,
+                // The page that was asked gave way to the next one.
+                Err(error) if error.to_string().contains("aborted by navigation") => {}
+                Err(error) => panic!("no `{css}`: {error}\n{}", self.client.source().await.unwrap()),
+            }
         }
+        panic!("no `{css}`: one page follows the other")
     }
 
     async fn click(&self, css: &str) {
@@ -199,3 +204,6 @@ async fn pictures() {
     browser.picture("account.png").await;
     browser.close().await;
 }
+
+/// As many pages as a login goes through, and some.
+const NAVIGATIONS_MAX: usize = 10;
