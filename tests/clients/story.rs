@@ -175,7 +175,7 @@ impl Client {
             }
             Prints::Text { timeout } => Outcome {
                 timeout: timeout.to_owned(),
-                answer: String::from_utf8_lossy(&output.stdout).into(),
+                answer: answered(&output.stdout).into(),
                 raised: output
                     .status
                     .code()
@@ -186,6 +186,12 @@ impl Client {
             },
         }
     }
+}
+
+/// What a command line prints, but for progress, which a fast machine does not see.
+fn answered(stdout: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stdout);
+    text.lines().filter(|line| !line.starts_with("Uploading LFS objects")).collect::<Vec<_>>().join("\n")
 }
 
 impl Outcome {
