@@ -346,6 +346,16 @@ async fn two_instances_share_the_uses_of_a_grant() {
     other.store.close().await;
 }
 
+/// Whoever owned the agent when it asked lets nothing pass by a grant that they make when they no longer do.
+#[tokio::test]
+async fn owners_of_then_let_nothing_pass_by_a_grant() {
+    use Op::{Owners, Park, Vote};
+    let (one, two) = ((0, 1), (0, 2));
+    let park = |(kind, body)| Park { kind, body };
+    let grant = Vote { kind: 0, body: 1, who: 0, deny: false, grant: Some(Reach::Resource) };
+    play(vec![park(one), Owners { owners: 1 }, park(two), Owners { owners: 2 }, grant, park(two)]).await;
+}
+
 const PEOPLE: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
 /// The first two are one human.
 const KEYS: [Option<&str>; 6] = [Some("k0"), Some("k0"), Some("k2"), None, None, Some("k5")];

@@ -1,7 +1,7 @@
 //! Parking: one transaction finds the live hold of the identical request, or makes a new one.
 
 use super::grants;
-use super::holds::{Columns, Record};
+use super::holds::{self, Columns, Record};
 use super::key::{Keys, Part};
 use super::release::{end, release};
 use super::writer::Tx;
@@ -145,8 +145,13 @@ where
             HoldState::Pending => {
                 join(tx, &known, actor, &parking).await?;
                 // People may have been asked before the grant was made: it counts for those who ask again.
-                let draft = draft(&known, &parking, &terms, tx.now)?;
-                if let Some(grant) = grants::find(tx, &draft, terms.bench()).await? {
+                // Whoever owned the agent when they were, or had it act for them, does not let it pass now either.
+                let (_, standing) = holds::load(&mut tx.conn, &keys, &known).await?.ok_or_else(damaged)?;
+                let mut draft = draft(&known, &parking, &terms, tx.now)?;
+                draft.owners.extend(standing.owners);
+                let same = standing.initiator == draft.initiator;
+                let grant = if same { grants::find(tx, &draft, terms.bench()).await? } else { None };
+                if let Some(grant) = grant {
                     grants::spend(tx, &grant, &draft, terms.approval_life).await?;
                     return Ok(ParkResult::Released(known));
                 }
