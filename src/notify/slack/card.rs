@@ -41,9 +41,10 @@ pub fn draw(face: &Face<'_>) -> Drawn {
         ]));
     }
     let small = blocks::context(&small_print(card));
-    // What the message is without the request, with every button that it could have.
-    let frame: usize = above.iter().map(blocks::size).sum::<usize>() + blocks::size(&small) + SLACK;
-    let room = MESSAGE_BYTES_MAX.saturating_sub(frame + blocks::size(&buttons(face, true)));
+    // What the message is without the request, with every button and sentence that it could have.
+    let around = [&small, &buttons(face, true), &refusal(card, false).unwrap_or_default()];
+    let frame: usize = above.iter().chain(around).map(blocks::size).sum();
+    let room = MESSAGE_BYTES_MAX.saturating_sub(frame + SLACK);
     let whole = card.whole && blocks::text_size(&card.request) <= room;
     let text = if whole { card.request.clone() } else { excerpt(card, room) };
 
@@ -51,9 +52,7 @@ pub fn draw(face: &Face<'_>) -> Drawn {
     drawn.push(rich(vec![blocks::preformatted(&text)]));
     drawn.push(small);
     if card.state == HoldState::Pending {
-        if let Some(why) = no_approval(card, whole) {
-            drawn.push(rich(vec![line(&[Part::Bold(why)])]));
-        }
+        drawn.extend(refusal(card, whole));
         drawn.push(buttons(face, whole));
     }
     Drawn { message: Message { text: notification(card), blocks: drawn }, whole: vec![whole] }
@@ -101,9 +100,7 @@ pub fn draw_shared(faces: &[Face<'_>]) -> Option<Drawn> {
         if card.state == HoldState::Pending {
             drawn.push(rich(body));
             drawn.push(blocks::context(&[small]));
-            if let Some(why) = no_approval(card, true) {
-                drawn.push(rich(vec![line(&[Part::Bold(why)])]));
-            }
+            drawn.extend(refusal(card, true));
             drawn.push(buttons(face, true));
         } else {
             body.push(outcome(face));
@@ -284,14 +281,15 @@ fn risk(risk: Risk) -> &'static str {
 }
 
 /// Why there is no button that approves.
-fn no_approval(card: &Card, whole: bool) -> Option<&'static str> {
-    if card.step_up {
-        Some("This rule asks for a fresh, strong login: it can be approved in the inbox only.")
+fn refusal(card: &Card, whole: bool) -> Option<Value> {
+    let why = if card.step_up {
+        "This rule asks for a fresh, strong login: it can be approved in the inbox only."
     } else if !whole {
-        Some("The request is not shown whole: it can be approved in the inbox only.")
+        "The request is not shown whole: it can be approved in the inbox only."
     } else {
-        None
-    }
+        return None;
+    };
+    Some(rich(vec![line(&[Part::Bold(why)])]))
 }
 
 fn buttons(face: &Face<'_>, whole: bool) -> Value {

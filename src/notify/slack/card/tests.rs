@@ -220,6 +220,16 @@ fn notifications_are_escaped() {
     assert!(!notice("<!here> & co").text.contains('<'));
 }
 
+/// The sentence about the strong login has to find room as well.
+#[test]
+fn a_card_that_is_full_has_room_for_its_refusal() {
+    for length in 0..2_000 {
+        let full = Card { step_up: true, request: "x".repeat(9_000 + length), ..card() };
+        let drawn = drawn(&full);
+        assert!(blocks::size(&json!(drawn.message.blocks)) + CALLS_BYTES <= MESSAGE_BYTES_MAX, "{length}");
+    }
+}
+
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         ".{0,20}",
