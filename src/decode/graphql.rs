@@ -6,6 +6,7 @@
 //! (persisted queries) hides what would run; a rule can name the hashes that somebody has looked at.
 
 mod document;
+mod syntax;
 
 use self::document::{Document, Operation};
 use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
@@ -354,18 +355,18 @@ impl<'a> Envelope<'a> {
         (&self.texts, self.persisted.iter().filter(|id| !known(id)).cloned().collect())
     }
 
-    fn add_operation(&self, operation: &Operation, view: &mut View<'a>) {
+    fn add_operation(&self, operation: &Operation<'_>, view: &mut View<'a>) {
         let mut variables = Variables::of(self, operation);
         for field in &operation.fields {
-            let mut call = Call::default().with("type", operation.kind).with("field", field.name.clone());
-            if let Some(name) = &operation.name {
-                call = call.with("operation", name.clone());
+            let mut call = Call::default().with("type", operation.kind).with("field", field.name.to_owned());
+            if let Some(name) = operation.name {
+                call = call.with("operation", name.to_owned());
             }
             variables.certain = true;
             let mut members = Vec::new();
             for (name, argument) in &field.arguments {
                 let values = argument.resolve(&mut |variable| variables.values(variable));
-                members.extend(values.into_iter().map(|value| (name.clone(), value)));
+                members.extend(values.into_iter().map(|value| ((*name).to_owned(), value)));
             }
             call = if !variables.certain && (self.odd_variables || variables.nodes_left == 0) {
                 call.with_hidden("arguments")
@@ -390,7 +391,7 @@ struct Variables<'e> {
 }
 
 impl<'e> Variables<'e> {
-    fn of(envelope: &'e Envelope<'_>, operation: &'e Operation) -> Self {
+    fn of(envelope: &'e Envelope<'_>, operation: &'e Operation<'_>) -> Self {
         let mut values: HashMap<&str, Vec<&Json>> = HashMap::new();
         for variables in &envelope.variables {
             let Json::Map(members) = &**variables else { continue };

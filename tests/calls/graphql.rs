@@ -1,6 +1,10 @@
 //! GraphQL over HTTP (bypass.md §8): carriers, documents, operations, persisted queries.
 
+#[path = "graphql_tree.rs"]
+mod graphql_tree;
+
 use super::{Cases, encoded, gzip, post_json, request};
+use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde_json::{Value, json};
 
 const HOST: &str = "graphql.test";
@@ -502,4 +506,101 @@ async fn carriers() {
     cases.passed("another path", post_json(HOST, "/other", json(EVIL)));
     cases.passed("a good text as text", typed("text/plain", json(GOOD)));
     cases.run(RULES).await;
+}
+
+/// Values, those of constants alone if `constant`.
+fn values(constant: bool) -> impl Strategy<Value = String> {
+    let variable = if constant { "7" } else { "$v" };
+    let leaf = prop_oneof![
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,3})?(e[+-]?[0-9])?",
+        r#""([a-z {}#,$]|\\["\\/bfnrt]|\\u00e9|\\u\{1F600\}|\\uD83D\\uDE00)*""#,
+        r#""""([a-z{}\n ]|\\""")*""""#,
+        "[A-Zt][A-Za-z_0-9]{0,4}|true|false|null",
+        Just(variable.to_owned()),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(" "))),
+            proptest::collection::vec(("[a-c]", inner), 0..3).prop_map(|members| {
+                let members: Vec<_> =
+                    members.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                format!("{{{}}}", members.join(", "))
+            }),
+        ]
+    })
+}
+
+fn arguments(constant: bool) -> impl Strategy<Value = String> {
+    proptest::option::of(proptest::collection::vec(("[a-c]", values(constant)), 1..3))
+        .prop_map(|given| {
+            let given: Vec<_> = given?.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+            Some(format!("({})", given.join("\n")))
+        })
+        .prop_map(Option::unwrap_or_default)
+}
+
+/// What stands between braces, with them.
+fn selections() -> impl Strategy<Value = String> {
+    let directive = || prop_oneof![3 => Just(String::new()), 1 => arguments(false).prop_map(|given| format!("@live{given} "))];
+    let name = "[a-d_][A-Za-z0-9_]{0,3}|on|query|fragment|type|null";
+    let leaf = prop_oneof![
+        4 => ("([a-c] ?: ?)?", name, arguments(false), directive()).prop_map(|(alias, name, given, directive)| format!("{alias}{name}{given}{directive}")),
+        1 => directive().prop_map(|directive| format!("...F {directive}")),
+    ];
+    let set = |items: Vec<String>| format!("{{{}}}", items.join(" "));
+    let all = leaf.prop_recursive(3, 16, 3, move |inner| {
+        let inner = proptest::collection::vec(inner, 1..4).prop_map(set);
+        prop_oneof![
+            (name, inner.clone()).prop_map(|(name, inner)| format!("{name}{inner}")),
+            ("(on T ?)?", directive(), inner)
+                .prop_map(|(on, directive, inner)| format!("... {on}{directive}{inner}")),
+        ]
+    });
+    proptest::collection::vec(all, 1..4).prop_map(set)
+}
+
+fn operations() -> impl Strategy<Value = String> {
+    let variables = ("(\\[T!\\]!|T)", proptest::option::of(values(true)), arguments(true)).prop_map(
+        |(kind, value, given)| {
+            let value = value.map(|value| format!(" = {value}")).unwrap_or_default();
+            let directive = if given.is_empty() { given } else { format!(" @live{given}") };
+            format!("($v: {kind}{value}{directive})")
+        },
+    );
+    prop_oneof![
+        selections(),
+        ("(query|mutation|subscription)( [A-C]|)", proptest::option::of(variables), selections())
+            .prop_map(|(kind, variables, set)| format!("{kind}{}{set}", variables.unwrap_or_default())),
+    ]
+}
+
+proptest::proptest! {
+    /// Our reader and apollo-parser's tree say the same of every document.
+    #[test]
+    fn a_document_is_read_as_its_tree(
+        operations in proptest::collection::vec(operations(), 1..3),
+        fragment in selections(),
+        comment in "(#[a-z{}\"]{0,4}\n)?",
+    ) {
+        let text = format!("{comment}{} fragment F on T {fragment}", operations.join(" "));
+        let theirs = graphql_tree::theirs(&text);
+        proptest::prop_assert!(theirs.is_some(), "not a document: {}", text);
+        proptest::prop_assert_eq!(graphql_tree::ours(&text), theirs, "{}", text);
+    }
+
+    /// Where something is missing or too much, we read nothing, or what the tree says.
+    #[test]
+    fn a_broken_document_is_read_as_its_tree_or_not_at_all(
+        operation in operations(),
+        fragment in selections(),
+        at in proptest::num::usize::ANY,
+        piece in "[{}()\\[\\]:$!@=.\",#a1 \n]{0,2}",
+    ) {
+        let mut text = format!("{operation} fragment F on T {fragment}");
+        let at = at % text.len();
+        text.replace_range(at..=at, &piece);
+        if let Some(ours) = graphql_tree::ours(&text) {
+            proptest::prop_assert_eq!(Some(ours), graphql_tree::theirs(&text), "{}", text);
+        }
+    }
 }

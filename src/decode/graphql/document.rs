@@ -1,83 +1,69 @@
-//! A GraphQL document: its operations, and the fields of the root that each would run. The only place that sees the
-//! GraphQL library.
+//! A GraphQL document: its operations, and the fields of the root that each would run.
 
+use super::syntax::{self, Definition, Fault, Field, Selection};
+use crate::decode::Json;
 use crate::decode::protocol::Unread;
-use crate::decode::{Json, Number};
-use apollo_parser::cst::{self, Definition, Selection, Value};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// What one document says.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) operations: Vec<Operation>,
+pub(super) struct Document<'t> {
+    pub(super) operations: Vec<Operation<'t>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Operation {
+pub(super) struct Operation<'t> {
     /// `query`, `mutation` or `subscription`.
     pub(super) kind: &'static str,
-    pub(super) name: Option<String>,
+    pub(super) name: Option<&'t str>,
     /// The fields of the root, through all fragments, whatever their conditions and `@skip` say.
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<Field<'t>>,
     /// Default values of its variables.
-    pub(super) defaults: Vec<(String, Json)>,
+    pub(super) defaults: Vec<(&'t str, Json)>,
 }
 
-#[derive(Debug)]
-pub(super) struct Field {
-    /// Its name in the schema, not its alias.
-    pub(super) name: String,
-    pub(super) arguments: Vec<(String, Argument)>,
-}
-
-/// A value with variables in it.
-#[derive(Debug)]
-pub(super) enum Argument {
-    Is(Json),
-    Variable(String),
-    List(Vec<Self>),
-    Map(Vec<(String, Self)>),
-}
-
-impl Document {
+impl<'t> Document<'t> {
     /// # Errors
     /// What no server would run, and what goes beyond the limits.
-    pub(super) fn parse(text: &str) -> Result<Self, Unread> {
+    pub(super) fn parse(text: &'t str) -> Result<Self, Unread> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(format!("its GraphQL text is longer than {TEXT_BYTES_MAX} bytes").into());
         }
         if nesting(text) > NESTING_MAX {
             return Err("its GraphQL text is nested too deeply".into());
         }
-        let parser = apollo_parser::Parser::new(text).token_limit(TOKENS_MAX);
-        let tree = parser.parse();
-        if tree.errors().next().is_some() {
-            return Err("its GraphQL text does not parse".into());
-        }
+        let definitions = syntax::definitions(text, TOKENS_MAX).map_err(|fault| match fault {
+            Fault::Malformed => Unread::from("its GraphQL text does not parse"),
+            Fault::Schema => "its GraphQL text defines a schema".into(),
+        })?;
         let (mut operations, mut fragments) = (Vec::new(), Fragments::new());
-        for definition in tree.document().definitions() {
+        for definition in definitions {
             match definition {
-                Definition::OperationDefinition(operation) => operations.push(operation),
-                Definition::FragmentDefinition(fragment) => {
-                    let name = fragment.fragment_name().and_then(|name| name.name());
-                    let name = name.map(|name| name.text().to_string()).unwrap_or_default();
-                    fragments.entry(name).or_insert_with(Vec::new).extend(fragment.selection_set());
+                Definition::Operation(operation) => operations.push(operation),
+                Definition::Fragment { name, selections } => {
+                    fragments.entry(name).or_default().extend(selections);
                 }
-                _ => return Err("its GraphQL text defines a schema".into()),
             }
         }
         if operations.is_empty() {
             return Err("its GraphQL text has no operation".into());
         }
-        let operations = operations.iter().map(|operation| read_operation(operation, &fragments));
-        Ok(Self { operations: operations.collect::<Result<_, _>>()? })
+        // Operations share fragments: what one costs, each costs.
+        let mut fields_left = FIELDS_MAX;
+        let mut read = |operation| {
+            let operation = Operation::of(operation, &fragments, fields_left)?;
+            fields_left -= operation.fields.len();
+            Ok(operation)
+        };
+        let operations = operations.into_iter().map(&mut read).collect::<Result<_, Unread>>()?;
+        Ok(Self { operations })
     }
 
     /// The operations that a server could run: the one that is named, or all of them.
-    pub(super) fn selected<'d>(&'d self, names: &[Cow<'_, str>]) -> Vec<&'d Operation> {
-        let named = |operation: &&Operation| match names {
-            [name] => operation.name.as_deref() == Some(name),
+    pub(super) fn selected<'d>(&'d self, names: &[Cow<'_, str>]) -> Vec<&'d Operation<'t>> {
+        let named = |operation: &&Operation<'_>| match names {
+            [name] => operation.name == Some(name),
             _ => false,
         };
         let selected: Vec<_> = self.operations.iter().filter(named).collect();
@@ -86,64 +72,51 @@ impl Document {
 }
 
 /// Their selections by name; a name can stand there twice.
-type Fragments = HashMap<String, Vec<cst::SelectionSet>>;
+type Fragments<'t> = HashMap<&'t str, Vec<Selection<'t>>>;
 
-fn read_operation(operation: &cst::OperationDefinition, fragments: &Fragments) -> Result<Operation, Unread> {
-    let kind = match operation.operation_type() {
-        Some(kind) if kind.mutation_token().is_some() => "mutation",
-        Some(kind) if kind.subscription_token().is_some() => "subscription",
-        _ => "query",
-    };
-    let definitions = operation.variable_definitions();
-    let definitions = definitions.iter().flat_map(cst::VariableDefinitions::variable_definitions);
-    let defaults = definitions.filter_map(|definition| {
-        let name = definition.variable()?.name()?.text().to_string();
-        match argument(&definition.default_value()?.value()?) {
-            Some(Argument::Is(value)) => Some((name, value)),
-            Some(value) => Some((name, value.resolve(&mut |_| Vec::new()).pop()?)),
-            None => None,
-        }
-    });
-    let mut walk = Walk { fragments, entered: HashSet::new(), depth: 0, fields: Vec::new() };
-    walk.enter(operation.selection_set().as_ref())?;
-    Ok(Operation {
-        kind,
-        name: operation.name().map(|name| name.text().to_string()),
-        defaults: defaults.collect(),
-        fields: walk.fields,
-    })
+impl<'t> Operation<'t> {
+    fn of(
+        operation: syntax::Operation<'t>,
+        fragments: &Fragments<'t>,
+        fields_max: usize,
+    ) -> Result<Self, Unread> {
+        let mut walk = Walk { fragments, entered: HashSet::new(), depth: 0, fields: Vec::new(), fields_max };
+        walk.enter(&operation.selections)?;
+        let value = |default: &syntax::Argument<'_>| default.resolve(&mut |_| Vec::new()).pop();
+        let defaults = operation.defaults.iter().filter_map(|(name, default)| Some((*name, value(default)?)));
+        Ok(Self {
+            kind: operation.kind,
+            name: operation.name,
+            fields: walk.fields,
+            defaults: defaults.collect(),
+        })
+    }
 }
 
 /// On the way through the selections of a root.
-struct Walk<'f> {
-    fragments: &'f Fragments,
-    entered: HashSet<String>,
+struct Walk<'f, 't> {
+    fragments: &'f Fragments<'t>,
+    entered: HashSet<&'t str>,
     depth: usize,
-    fields: Vec<Field>,
+    fields: Vec<Field<'t>>,
+    fields_max: usize,
 }
 
-impl Walk<'_> {
-    fn enter(&mut self, selections: Option<&cst::SelectionSet>) -> Result<(), Unread> {
+impl<'t> Walk<'_, 't> {
+    fn enter(&mut self, selections: &[Selection<'t>]) -> Result<(), Unread> {
         // Fragments lead into each other further than brackets go.
         self.depth += 1;
         if self.depth > NESTING_MAX {
             return Err("its GraphQL text goes through too many fragments within each other".into());
         }
-        for selection in selections.iter().flat_map(|set| set.selections()) {
+        for selection in selections {
             match selection {
-                Selection::Field(field) => {
-                    if self.fields.len() == FIELDS_MAX {
-                        return Err(
-                            format!("its GraphQL text has more than {FIELDS_MAX} fields on top").into()
-                        );
-                    }
-                    self.fields.extend(read_field(&field));
+                Selection::Field(_) if self.fields.len() == self.fields_max => {
+                    return Err(format!("its GraphQL text has more than {FIELDS_MAX} fields on top").into());
                 }
-                Selection::InlineFragment(fragment) => self.enter(fragment.selection_set().as_ref())?,
-                Selection::FragmentSpread(spread) => {
-                    let name = spread.fragment_name().and_then(|name| name.name());
-                    self.spread(name.map(|name| name.text().to_string()).unwrap_or_default())?;
-                }
+                Selection::Field(field) => self.fields.push(field.clone()),
+                Selection::Inline(selections) => self.enter(selections)?,
+                Selection::Spread(name) => self.spread(name)?,
             }
         }
         self.depth -= 1;
@@ -151,72 +124,12 @@ impl Walk<'_> {
     }
 
     /// Each fragment once: a second time it brings nothing new.
-    fn spread(&mut self, name: String) -> Result<(), Unread> {
+    fn spread(&mut self, name: &'t str) -> Result<(), Unread> {
         let fragments = self.fragments;
-        let Some(selections) = fragments.get(&name) else {
+        let Some(selections) = fragments.get(name) else {
             return Err("its GraphQL text uses a fragment that it does not define".into());
         };
-        if self.entered.insert(name) {
-            selections.iter().try_for_each(|selections| self.enter(Some(selections)))?;
-        }
-        Ok(())
-    }
-}
-
-fn read_field(field: &cst::Field) -> Option<Field> {
-    let arguments = field.arguments();
-    let arguments = arguments.iter().flat_map(cst::Arguments::arguments);
-    let arguments = arguments
-        .filter_map(|given| Some((given.name()?.text().to_string(), argument(&given.value()?)?)))
-        .collect();
-    Some(Field { name: field.name()?.text().to_string(), arguments })
-}
-
-fn argument(value: &Value) -> Option<Argument> {
-    let literal = |value: &dyn std::fmt::Display| value.to_string();
-    Some(match value {
-        Value::Variable(variable) => Argument::Variable(variable.name()?.text().to_string()),
-        Value::StringValue(text) => Argument::Is(Json::Text(String::from(text))),
-        Value::IntValue(number) => Argument::Is(read_number(&literal(&number.int_token()?.text()))?),
-        Value::FloatValue(number) => Argument::Is(read_number(&literal(&number.float_token()?.text()))?),
-        Value::BooleanValue(truth) => Argument::Is(Json::Bool(truth.true_token().is_some())),
-        Value::NullValue(_) => Argument::Is(Json::Null),
-        Value::EnumValue(word) => Argument::Is(Json::Text(word.name()?.text().to_string())),
-        Value::ListValue(list) => {
-            Argument::List(list.values().map(|value| argument(&value)).collect::<Option<_>>()?)
-        }
-        Value::ObjectValue(object) => Argument::Map(
-            object
-                .object_fields()
-                .map(|field| Some((field.name()?.text().to_string(), argument(&field.value()?)?)))
-                .collect::<Option<_>>()?,
-        ),
-    })
-}
-
-fn read_number(text: &str) -> Option<Json> {
-    let float = || text.parse().ok().filter(|n: &f64| n.is_finite()).map(Number::Float);
-    let whole = text.parse().map(Number::Unsigned).or_else(|_| text.parse().map(Number::Signed)).ok();
-    whole.or_else(float).map(Json::Number)
-}
-
-impl Argument {
-    /// The values that it can have, given those of the variables: none where it is left out.
-    pub(super) fn resolve(&self, variable: &mut dyn FnMut(&str) -> Vec<Json>) -> Vec<Json> {
-        match self {
-            Self::Is(value) => vec![value.clone()],
-            Self::Variable(name) => variable(name),
-            Self::List(items) => {
-                vec![Json::List(items.iter().flat_map(|item| item.resolve(variable)).collect())]
-            }
-            Self::Map(entries) => {
-                let mut members = Vec::new();
-                for (name, value) in entries {
-                    members.extend(value.resolve(variable).into_iter().map(|value| (name.clone(), value)));
-                }
-                vec![Json::Map(members)]
-            }
-        }
+        if self.entered.insert(name) { self.enter(selections) } else { Ok(()) }
     }
 }
 
@@ -238,7 +151,7 @@ fn nesting(text: &str) -> usize {
 
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 const TOKENS_MAX: usize = 30_000;
-/// Far beyond what people write; the parser and the walk recurse.
+/// Far beyond what people write; the reader and the walk recurse.
 const NESTING_MAX: usize = 100;
-/// Each is a call that rules are asked about.
+/// Of all operations: each is a call that rules are asked about.
 const FIELDS_MAX: usize = 500;

@@ -1,18 +1,17 @@
+//! What we read in a document, apollo-parser's tree reads in it as well.
 #![no_main]
 
-use holdpoint::decode::grpc::Descriptors;
-use holdpoint::decode::protocol::{Request, views};
-use holdpoint::decode::{Limits, body};
-use holdpoint::rules::sample::Sample;
+#[path = "../../calls/graphql_tree.rs"]
+mod graphql_tree;
+
+use graphql_tree::{ours, theirs};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let sample = Sample {
-        method: "POST".into(),
-        url: "https://api.test/graphql".into(),
-        headers: vec![("content-type".into(), "application/graphql".into())],
-        body: text.as_bytes().to_vec(),
-    };
-    let request = sample.canonical().expect("the head is sound");
-    let body = body(&request.headers, &request.body, Limits::default());
-    let _ = views(&Request { head: &request.head(), body: &body, descriptors: &Descriptors::default() }, &["graphql"]);
+    // Without a text in it there is no document.
+    if text.trim().is_empty() {
+        return;
+    }
+    if let Some(ours) = ours(text) {
+        assert_eq!(Some(ours), theirs(text));
+    }
 });
