@@ -57,8 +57,13 @@ impl BodyView {
         let coded = headers.get("content-encoding").is_some_and(|coding| coding != "identity");
         match decode::body(&headers, bytes, LIMITS) {
             Body::Decoded(decoded) => view.decoded(&decoded, coded, matched),
-            Body::Unreadable(why) | Body::Binary { why, .. } => {
+            Body::Unreadable(why) => {
                 view.notes.push(format!("This body could not be read: {}.", Shown::of(&why)))
+            }
+            Body::Binary { why, .. } => {
+                view.notes.push(format!("This body is no text: {}.", Shown::of(&why)));
+                view.pane("hex", "Bytes", Content::Hex(hex_dump(bytes)));
+                return view;
             }
             Body::NotRead | Body::Empty => {}
         }

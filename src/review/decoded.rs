@@ -5,8 +5,10 @@ use crate::decode::grpc::Descriptors;
 use crate::decode::protocol::{self, Said};
 use crate::decode::{self, Limits};
 use crate::hold::{MESSAGE, ParkedRequest};
+use crate::outline::Outline;
 use crate::rules::sample::Sample;
 use crate::ruling::MatchedField;
+use std::collections::BTreeSet;
 
 /// What one protocol sees.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) struct DecodedView {
 pub(super) struct CallField {
     pub(super) name: &'static str,
     pub(super) value: Shown,
+    /// The value laid out, where it is a single JSON value.
+    pub(super) outline: Option<Outline>,
     /// It cannot be seen, or stands there in several readings.
     pub(super) doubtful: bool,
 }
@@ -64,7 +68,12 @@ impl CallField {
             Said::Names { exact, .. } | Said::Document { exact, .. } => !exact,
             Said::Hidden => true,
         };
-        Self { name, value: Shown::of(&said.to_string()), doubtful }
+        let value = said.to_string();
+        let outline = match said {
+            Said::Document { roots, .. } if roots.len() == 1 => Outline::of(&value, &BTreeSet::new()),
+            Said::Document { .. } | Said::Names { .. } | Said::Hidden => None,
+        };
+        Self { name, value: Shown::of(&value), outline, doubtful }
     }
 }
 
