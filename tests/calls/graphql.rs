@@ -90,6 +90,9 @@ async fn documents() {
         ("comment behind the keyword", "mutation#query\n{deleteUser(id:1){id}}"),
         ("comment that looks like a query", "# query { me }\nmutation { deleteUser }"),
         ("comment ended by CR", "#\rmutation{deleteUser}"),
+        ("comment ended by a line separator", "mutation { updateUser #\u{2028} deleteUser\n }"),
+        ("comment ended by NEL", "mutation { updateUser #\u{85} deleteUser\n }"),
+        ("three quotes as two and one", r#"mutation { x(a: ["""a"]) deleteUser(b: ["b"""]) }"#),
         ("commas", ",,,mutation,,,{,,deleteUser,(,id:1,),{,id,},,}"),
         ("no blanks", "mutation{deleteUser(id:1){id}}"),
         ("tabs and lines", "\t\r\n\tmutation\r\n\t{\tdeleteUser\t(id:1)\r\n}"),
@@ -138,6 +141,7 @@ async fn documents() {
 
     for (name, text) in [
         ("a query", GOOD),
+        ("quotes within three quotes", r#"mutation { note(a: """say "no" """, b: ["""x"""]) { id } }"#),
         ("shorthand", "{ me { id } }"),
         ("introspection", "query IntrospectionQuery { __schema { types { name } queryType { name } } }"),
         ("type name", "mutation { __typename }"),
@@ -517,7 +521,7 @@ fn values(constant: bool) -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,3})?(e[+-]?[0-9])?",
         r#""([a-z {}#,$]|\\["\\/bfnrt]|\\u00e9|\\u\{1F600\}|\\uD83D\\uDE00)*""#,
-        r#""""([a-z{}\n ]|\\""")*""""#,
+        r#""""[a-z{}\n ]*""""#, // without quotes: in a list they could be two texts
         "[A-Zt][A-Za-z_0-9]{0,4}|true|false|null",
         Just(variable.to_owned()),
     ];

@@ -105,6 +105,8 @@ impl<'t> Reader<'t> {
             let Some(token) = self.lexer.next() else { break None };
             let token = token.map_err(|_| Fault::Malformed)?;
             match token.kind() {
+                // Earlier drafts of the language ended a line here, and graphql-java still ends a comment.
+                TokenKind::Comment if token.data().contains(LINE_ENDS) => return Err(Fault::Malformed),
                 TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma => {}
                 TokenKind::Eof => break None,
                 _ => break Some(token),
@@ -254,6 +256,9 @@ impl<'t> Reader<'t> {
             TokenKind::LBracket => {
                 let mut items = Vec::new();
                 while !self.eat(TokenKind::RBracket)? {
+                    if self.next.as_ref().is_some_and(|item| may_be_two_texts(item.data())) {
+                        return Err(Fault::Malformed);
+                    }
                     items.push(self.value(constant)?);
                 }
                 Argument::List(items)
@@ -317,6 +322,15 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// Whether a server from before strings in three quotes (June 2018) would see the end of a text within this one, and
+/// other tokens behind it. Only in a list can a text follow a text.
+fn may_be_two_texts(token: &str) -> bool {
+    token
+        .strip_prefix("\"\"\"")
+        .and_then(|rest| rest.strip_suffix("\"\"\""))
+        .is_some_and(|inner| inner.contains('"'))
+}
+
 /// The text that a string stands for. Those with escapes and those in three quotes are left to the library.
 fn unquoted(token: &str) -> Result<String, Fault> {
     let inner = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -342,6 +356,8 @@ fn number(text: &str) -> Result<Json, Fault> {
     whole.or_else(float).map(Json::Number).ok_or(Fault::Malformed)
 }
 
+/// What some take for the end of a line, besides those in the grammar.
+const LINE_ENDS: [char; 5] = ['\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
 /// What a definition of a schema begins with.
 const SCHEMA: [&str; 9] =
     ["directive", "enum", "extend", "input", "interface", "scalar", "schema", "type", "union"];
