@@ -12,6 +12,8 @@ pub(super) struct Media {
     pub(super) boundary: Option<String>,
     /// A charset that agrees with UTF-8 on ASCII alone.
     pub(super) ascii_only: bool,
+    /// There is no label at all.
+    pub(super) absent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub(super) enum Kind {
 
 impl Media {
     pub(super) const UNSAID: Self =
-        Self { kind: Kind::Unsaid, multipart: false, boundary: None, ascii_only: false };
+        Self { kind: Kind::Unsaid, multipart: false, boundary: None, ascii_only: false, absent: true };
 
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, BodyError> {
         let mut values = headers.get_all(CONTENT_TYPE).iter();
@@ -51,7 +53,8 @@ impl Media {
             return Err(BodyError::TwoTypes);
         }
         let multipart = essence.starts_with("multipart/");
-        let mut media = Self { kind: Kind::of(&essence), multipart, ..Self::UNSAID };
+        let absent = essence.is_empty();
+        let mut media = Self { kind: Kind::of(&essence), multipart, absent, ..Self::UNSAID };
         for (name, value) in self::parameters(parameters)? {
             match name.as_str() {
                 "charset" if is_utf8_label(&value) => {}
@@ -64,6 +67,12 @@ impl Media {
                 }
                 _ => {}
             }
+        }
+        if let Some(boundary) = &media.boundary
+            && multipart
+            && has_another_boundary(parameters, boundary)
+        {
+            return Err(BodyError::Multipart("another boundary"));
         }
         media.boundary = match (essence.as_str(), media.boundary) {
             ("multipart/form-data", None) => return Err(BodyError::Multipart("no boundary")),
@@ -107,12 +116,20 @@ fn parameters(text: &str) -> Result<Vec<(String, String)>, BodyError> {
             continue;
         };
         let value = value.trim_start();
+        let is_quoted = value.starts_with('"');
         let (value, behind) = match value.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"').ok_or(BodyError::TypeParameter)?,
             None => value.split_at(value.find(';').unwrap_or(value.len())),
         };
         let behind = behind.trim_start();
-        let odd = value.contains(['\\', '"', ',']) || !(behind.is_empty() || behind.starts_with(';'));
+        // Blanks within quotes belong to the value, for some; `=?` begins an encoded word (RFC 2047), which Tomcat undoes.
+        let odd = value.contains(['\\', '"', ','])
+            || value.contains("=?")
+            || (is_quoted && value.trim() != value)
+            || (!is_quoted
+                && name.trim().eq_ignore_ascii_case("boundary")
+                && !value.trim().bytes().all(is_token))
+            || !(behind.is_empty() || behind.starts_with(';'));
         if odd {
             return Err(BodyError::TypeParameter);
         }
@@ -120,6 +137,35 @@ fn parameters(text: &str) -> Result<Vec<(String, String)>, BodyError> {
         rest = behind.strip_prefix(';').unwrap_or(behind);
     }
     Ok(found)
+}
+
+/// RFC 9110 §5.6.2. Werkzeug ends a boundary without quotes at anything else.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'_'
+                | b'.'
+                | b'+'
+                | b'\''
+                | b'!'
+                | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'*'
+                | b'^'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether a reader that searches for the word finds another boundary than the parameter of that name: PHP takes what
+/// follows the first, Rack the last.
+fn has_another_boundary(parameters: &str, boundary: &str) -> bool {
+    let count = |text: &str, word: &str| text.to_ascii_lowercase().matches(word).count();
+    count(parameters, "boundary") != 1 + count(boundary, "boundary") || count(boundary, "boundary=") > 0
 }
 
 /// The media type without its parameters, where the head says one.
@@ -134,7 +180,7 @@ pub(super) fn is_utf8_label(label: &str) -> bool {
 
 /// Charsets that say the same as UTF-8 as long as only ASCII is used. (Not those where some ASCII byte begins
 /// something else: ISO-2022, HZ, UTF-7, Shift_JIS and its `\`.)
-fn is_ascii_label(label: &str) -> bool {
+pub(super) fn is_ascii_label(label: &str) -> bool {
     let label = label.to_ascii_lowercase();
     let latin = |number: &str| (1..=16).any(|known: u8| number == known.to_string());
     matches!(label.as_str(), "latin1" | "latin-1" | "l1" | "cp1252")
@@ -190,6 +236,8 @@ mod tests {
         }
         assert!(of("text/json; charset=ISO-8859-1").unwrap().ascii_only);
         assert!(of("text/json; charset=windows-1252").unwrap().ascii_only);
+        let webkit = "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW";
+        assert!(of(webkit).unwrap().boundary.is_some());
         assert_eq!(of("multipart/form-data; boundary=\"a;b\"").unwrap().boundary.as_deref(), Some("a;b"));
         for bad in [
             "application/json; charset=utf-16",
@@ -207,6 +255,14 @@ mod tests {
             "multipart/form-data; boundary=a; boundary=b",
             "multipart/form-data; boundary=a; boundary*0=b",
             "multipart/form-data; boundary=\"a\\b\"",
+            "multipart/form-data; boundary=\" a\"",
+            "multipart/form-data; x-boundary=a; boundary=b",
+            "multipart/form-data; boundary=b; x-boundary=a",
+            "multipart/form-data; boundary; x=a; boundary=b",
+            "multipart/form-data; x=\"boundary=a;\"; boundary=b",
+            "multipart/form-data; boundary=x-boundary=a",
+            "multipart/form-data; boundary=a=b",
+            "multipart/form-data; boundary=\"=?UTF-8?B?YQ==?=\"",
         ] {
             assert!(of(bad).is_err(), "{bad}");
         }

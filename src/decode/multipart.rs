@@ -24,13 +24,14 @@ pub(super) fn read(bytes: &[u8], boundary: &str) -> Result<Parts, BodyError> {
     }
     let delimiter = format!("\r\n--{boundary}");
     let first = format!("--{boundary}");
-    let Some(mut rest) = bytes.strip_prefix(first.as_bytes()) else {
+    // Some clients begin, and some end, with an empty line.
+    let Some(mut rest) = bytes.strip_prefix(b"\r\n").unwrap_or(bytes).strip_prefix(first.as_bytes()) else {
         return Err(BodyError::Multipart("it does not begin with its boundary"));
     };
     let mut found = Parts::default();
     loop {
         if let Some(end) = rest.strip_prefix(b"--") {
-            let clean = matches!(end, b"" | b"\r\n");
+            let clean = matches!(end, b"" | b"\r\n" | b"\r\n\r\n");
             return if clean { Ok(found) } else { Err(BodyError::Multipart("something follows its end")) };
         }
         let part = rest.strip_prefix(b"\r\n").ok_or(BodyError::Multipart("a boundary line goes on"))?;
@@ -39,6 +40,10 @@ pub(super) fn read(bytes: &[u8], boundary: &str) -> Result<Parts, BodyError> {
         // Many readers take a boundary behind any end of a line, and some anywhere.
         if memmem::find(part, first.as_bytes()).is_some() {
             return Err(BodyError::Multipart("its boundary stands within a part"));
+        }
+        // Sanic splits at the bare boundary: what comes behind it needs a head of its own to be a field.
+        if memmem::find(part, boundary.as_bytes()).is_some() && heads(part) > 1 {
+            return Err(BodyError::Multipart("its bare boundary stands within a part"));
         }
         rest = behind.get(delimiter.len()..).unwrap_or_default();
         if found.fields.len() == PARTS_MAX {
@@ -147,10 +152,14 @@ fn name_of(disposition: &str) -> Result<(String, bool), BodyError> {
             None => value.split_at(value.find(';').unwrap_or(value.len())),
         };
         // Some readers take single quotes for quotes as well.
-        if value.contains(['\\', '"']) || value.trim().starts_with('\'') {
+        let key = key.trim().to_ascii_lowercase();
+        // A path of Windows is no escape, unless of the quote at its end.
+        let escaped = if key == "filename" { value.ends_with('\\') } else { value.contains('\\') };
+        // An encoded word (RFC 2047) is undone by Tomcat, and a name within another value found by old Rack.
+        let hides = value.contains("=?") || has_name(value);
+        if escaped || hides || value.contains('"') || value.trim().starts_with('\'') {
             return Err(BodyError::Multipart("a part's name is escaped"));
         }
-        let key = key.trim().to_ascii_lowercase();
         if key.contains([';', '"', ',', ' ']) {
             return Err(MALFORMED);
         }
@@ -167,6 +176,20 @@ fn name_of(disposition: &str) -> Result<(String, bool), BodyError> {
         Some(_) => Err(MALFORMED),
         None => Err(BodyError::Multipart("a part has no name")),
     }
+}
+
+/// How many heads of parts are in a part, its own among them.
+fn heads(part: &[u8]) -> usize {
+    let word = b"content-disposition";
+    part.windows(word.len()).filter(|window| window.eq_ignore_ascii_case(word)).count()
+}
+
+/// Whether something that looks like the parameter `name` is in the value of another one.
+fn has_name(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    value
+        .match_indices("name=")
+        .any(|(at, _)| value.get(..at).is_some_and(|it| it.ends_with([' ', '\t', ';'])))
 }
 
 /// RFC 2045 §6.2: these leave the bytes as they are.
@@ -225,6 +248,9 @@ mod tests {
             ("name=\"amount\"", "name=\"amount\"; name=\"x\""),
             ("name=\"amount\"", "name*=utf-8''amount"),
             ("name=\"amount\"", "name=\"am\\ount\""),
+            ("name=\"amount\"", "name=\"=?UTF-8?B?cm9sZQ==?=\""),
+            ("name=\"amount\"", "name=\"x\"; y=\"; name=role\""),
+            ("filename=\"a;b.txt\"", "filename=\"a\\\"; name=role"),
             ("name=\"amount\"", "filename=\"x\""),
             ("Content-Type: text/plain", "Content-Transfer-Encoding: base64"),
             ("Content-Type: text/plain", "Content-Type: multipart/mixed; boundary=c"),
