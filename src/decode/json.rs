@@ -68,6 +68,15 @@ impl Json {
 }
 
 impl Json {
+    /// Whether a name in it has this character.
+    fn has_key_with(&self, c: char) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Enum { .. } => false,
+            Self::List(items) => items.iter().any(|item| item.has_key_with(c)),
+            Self::Map(entries) => entries.iter().any(|(key, value)| key.contains(c) || value.has_key_with(c)),
+        }
+    }
+
     /// Calls `found` with each key and each text in it.
     pub(crate) fn each_text<'j>(&'j self, found: &mut impl FnMut(&'j str)) {
         match self {
@@ -112,9 +121,44 @@ fn named<'j>(members: &'j [(String, Json)], name: &'static str) -> impl Iterator
     members.iter().filter(move |(key, _)| same_folded(key, name)).map(|(_, value)| value)
 }
 
-/// One document and nothing behind it. No comments, no trailing commas, no lone surrogates, nesting to 128.
+/// One document and nothing behind it. No comments, no trailing commas, nesting to 128. Half of a surrogate pair, which
+/// JavaScript and Python write where they cut a text, is U+FFFD in a value, and an error in a name.
 pub(super) fn read(text: &str) -> Result<Json, String> {
-    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+    let strict = serde_json::from_str(text);
+    if strict.is_err()
+        && let Some(mended) = without_halves(text)
+        && let Ok(json) = serde_json::from_str::<Json>(&mended)
+        && !json.has_key_with(char::REPLACEMENT_CHARACTER)
+    {
+        return Ok(json);
+    }
+    strict.map_err(|error| format!("no JSON: {error}"))
+}
+
+/// The text with `\ufffd` for each half of a surrogate pair; `None`: there is none.
+fn without_halves(text: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut mended = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = text.get(at..)?.find('\\') {
+        let escape = at + found;
+        at = match (unit(escape), unit(escape + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => escape + 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.push_str(text.get(copied..escape)?);
+                mended.push_str("\\ufffd");
+                copied = escape + 6;
+                copied
+            }
+            _ => escape + 1 + text.get(escape + 1..)?.chars().next()?.len_utf8(),
+        };
+    }
+    mended.push_str(text.get(copied..)?);
+    (copied > 0).then_some(mended)
 }
 
 impl Serialize for Json {
@@ -229,7 +273,8 @@ mod tests {
             "+1",
             "01",
             "1e999",
-            "\"\\ud800\"",
+            "{\"a\\ud800\": 1}",
+            "\"\\ud80\"",
             "{\"a\\u0000b\": 1}",
             "{\"a\":1}\n{\"a\":2}",
         ] {
@@ -237,6 +282,18 @@ mod tests {
         }
         assert!(read(&"[".repeat(200)).is_err());
         assert!(read(&format!("{}{}", "[".repeat(1000), "]".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn half_a_pair_is_no_character() {
+        for (text, read_as) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""\udc00x""#, "\u{fffd}x"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud800 \ud800 é""#, "\\ud800 \u{fffd} é"),
+        ] {
+            assert_eq!(read(text), Ok(Json::Text(read_as.into())), "{text}");
+        }
     }
 
     #[test]

@@ -136,9 +136,16 @@ impl<'a> Call<'a> {
     }
 
     /// With a field of several names; `exact`: whether it stands there letter by letter. No name is no field.
+    /// A name with something in it that was no character is hidden: some readers leave that out.
     #[must_use]
     pub fn with_names(self, field: &'static str, names: Vec<Cow<'a, str>>, exact: bool) -> Self {
-        if names.is_empty() { self } else { self.and(field, Said::Names { names, exact }) }
+        if names.is_empty() {
+            self
+        } else if names.iter().any(|name| name.contains(char::REPLACEMENT_CHARACTER)) {
+            self.with_hidden(field)
+        } else {
+            self.and(field, Said::Names { names, exact })
+        }
     }
 
     /// With a JSON value.

@@ -18,6 +18,16 @@ fn nested(depth: usize, within: &str) -> String {
 async fn members() {
     let scene = Scene::new().await;
     let mut cases = vec![
+        json("half a pair in the value", r#"{"role": "adm\ud83din"}"#),
+        json("half a pair in the key", r#"{"ro\ude00le": "admin"}"#),
+        json("half a pair beside", r#"{"note": "\ud83d", "role": "admin"}"#),
+        stopped("half a pair in a text", "/text", JSON, r#"{"a": "drop\ud83d table x"}"#),
+        stopped("half a pair in an expression", "/cel", JSON, r#"{"role": "adm\ud83din"}"#),
+        fine(
+            "benign: half a pair",
+            r#"{"role": "user", "note": "a cut \ud83d", "b": "\ud83d\ude00 \\ud83d"}"#,
+        ),
+        passes("benign: half a pair in a text", "/text", JSON, r#"{"a": "a cut \ud83d"}"#),
         json("plain", ADMIN),
         json("tight", r#"{"role":"admin"}"#),
         json("blanks", "\t\r\n { \"role\"\n:\t\"admin\" } \r\n"),
@@ -250,11 +260,13 @@ async fn members() {
             r#"{"name": "Jo", "n": [1]}"#,
         ));
     }
-    for truth in ["true", "1", "1.0", "\"true\"", "\"True\"", "\"1\"", "\"on\"", "\"YES\"", "\"t\"", "[true]"]
-    {
+    for truth in [
+        "true", "1", "1.0", "\"true\"", "\"True\"", "\"1\"", "\"on\"", "\"YES\"", "\"t\"", "[true]", "2",
+        "-1",
+    ] {
         cases.push(stopped(&format!("force {truth}"), "/force", JSON, format!("{{\"force\": {truth}}}")));
     }
-    for truth in ["false", "0", "\"false\"", "null", "\"\"", "\"no\"", "\"truely\"", "2"] {
+    for truth in ["false", "0", "\"false\"", "null", "\"\"", "\"no\"", "\"truely\""] {
         cases.push(passes(
             &format!("benign: force {truth}"),
             "/force",

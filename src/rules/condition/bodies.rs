@@ -111,6 +111,8 @@ fn read(json: &Json, names: &[String], pick: Pick) -> Result<Json, Unclear> {
             Some(item) => read(&item, names, pick)?,
             None => Json::List(items.iter().map(|item| read(item, names, pick)).collect::<Result<_, _>>()?),
         },
+        // Some cut it there, some take it out.
+        Json::Text(text) if text.contains(['\0', char::REPLACEMENT_CHARACTER]) => return Err(Unclear::Other),
         Json::Text(text) => Json::Text(variants(text).into_iter().next().unwrap_or_else(|| text.clone())),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Enum { .. } => json.clone(),
     })
