@@ -68,10 +68,12 @@ pub(crate) fn variants(text: &str) -> Vec<String> {
             found.push(variant.to_owned());
         }
     };
-    let odd = |c: char| c == '\0' || c == char::REPLACEMENT_CHARACTER || c.is_ascii_control();
+    // Laravel and JavaScript trim some of the characters that nobody sees.
+    let unseen = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let odd = |c: char| c == '\0' || c == char::REPLACEMENT_CHARACTER || c.is_ascii_control() || unseen(c);
     if text.contains(odd) || text.trim() != text {
         add(text.split('\0').next().unwrap_or_default());
-        add(text.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_control()));
+        add(text.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_control() || unseen(c)));
         add(&text.replace(odd, ""));
     }
     if text.contains('%') {
@@ -108,7 +110,7 @@ pub(crate) fn is_named(key: &str, pointer: &[Box<str>]) -> bool {
 }
 
 fn is_named_plainly(key: &str, pointer: &[Box<str>]) -> bool {
-    let key = key.trim_start_matches('?');
+    let key = key.trim_start_matches(['?', '!']); // `!name` is Spring's default for `name`
     // Cheap, since a body can be nothing but names.
     let shortest = pointer.iter().filter(|segment| !is_place(segment)).map(|segment| letters(segment)).min();
     if key.len() < shortest.unwrap_or_default() {

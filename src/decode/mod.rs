@@ -113,10 +113,11 @@ impl Decoded {
                 behind.starts_with("u{") || behind.strip_prefix(['x', 'u', 'U']).is_some_and(digits)
             })
         };
+        let tagged = self.other.doubt == Doubt::Spelled && folding::has_tag(text);
         let markup = text.trim_start().starts_with('<') && (text.contains("&#") || text.contains("<!"));
         let lenient = self.may_be_lenient_json() && text.contains('\\');
         let hidden = self.other.doubt == Doubt::Any || !self.other.hidden.is_empty();
-        hidden || markup || lenient || (self.json.is_none() && escape())
+        hidden || markup || tagged || lenient || (self.json.is_none() && escape())
     }
 
     /// Whether a lenient reader might find an object in what is no JSON (comments, quotes, commas): not without a
@@ -160,6 +161,8 @@ pub enum BodyError {
     Ratio(usize),
     #[error("the body is compressed, and nothing says so")]
     Unlabelled,
+    #[error("the body is text as it was sent, and another one once its coding is undone")]
+    Twofold,
     #[error("the body was compressed in several pieces, of which some servers read the first")]
     Pieces,
     #[error("the form has more than {} fields", form::FIELDS_MAX)]
@@ -212,6 +215,9 @@ fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Body, Bo
         }
         // Many servers undo no codings of requests: gzip and zstd have room for text within, and reading forms is
         // no strict business.
+        if std::str::from_utf8(bytes).is_ok() {
+            return Err(BodyError::Twofold); // no compressor makes text; a deflate stream can be written as JSON
+        }
         let sent = String::from_utf8_lossy(bytes);
         decoded.other.form.extend(form::pairs(&sent));
         decoded.other.text = Some(sent.into_owned());
@@ -263,6 +269,8 @@ fn of_text(media: &Media, plain: &[u8]) -> Result<Decoded, BodyError> {
     decoded.other.doubt = doubt(media, &decoded, text);
     if decoded.form.is_some() {
         decoded.other.form = form::other_pairs(text);
+    } else if media.absent {
+        decoded.other.form = form::pairs(text); // Rack takes what has no type for a form
     }
     if let Some(json) = &decoded.json {
         (decoded.other.documents, decoded.other.hidden) = json::patched(json);

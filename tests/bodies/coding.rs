@@ -88,6 +88,11 @@ async fn codings() {
             json("brotli, the word", "brotli", brotli(ADMIN)),
             json("zstd", "zstd", zstd(ADMIN)),
             json("x-zstd", "x-zstd", zstd(ADMIN)),
+            json(
+                "JSON that is a deflate stream as well",
+                "deflate",
+                "\n \n  {\"G\":\"(\",\n\"role\" :\n\"\\u0061dmin\",\"\":\"8!`\" } \n ",
+            ),
             json("compress", "compress", ADMIN),
             json("x-compress", "x-compress", ADMIN),
             json("lzma", "lzma", ADMIN),
