@@ -79,7 +79,7 @@ pub fn canonical_unless(target: &str, keeps: impl FnOnce() -> bool) -> Result<Ta
         return Err(TargetError::NotAbsolute);
     }
     if let Some(query) = query
-        && query.bytes().any(|b| b <= b' ' || b >= 0x7f || b == b'#')
+        && query.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'#')
     {
         return Err(TargetError::Character);
     }

@@ -69,7 +69,7 @@ impl<'a> Seen<'a> {
         } else if is(&["false", "0", "off", "no", "f", "n"]) {
             Some(false)
         } else {
-            None
+            self.as_number().map(|number| number != 0.0) // as Jackson reads it
         }
     }
 
@@ -211,6 +211,18 @@ impl<'a> Facts<'a> {
             let values = more.values.into_iter();
             field.values.extend(values.map(|seen| Seen { text: seen.text.into_owned().into(), ..seen }));
         }
+        // Many frameworks keep parameters of the query and of a form in one place.
+        match self.body {
+            Body::Decoded(decoded) => {
+                let pairs = decoded.form.iter().flatten().chain(&decoded.other.form);
+                let values = pairs.filter(|(key, _)| is_parameter(key, name)).map(|(_, value)| value);
+                values.for_each(|value| field.push_text(value.as_str().into()));
+            }
+            Body::NotRead | Body::Binary { .. } | Body::Unreadable(_) if says_form(self.head.headers) => {
+                field.unclear = Some(Unclear::Body);
+            }
+            Body::Empty | Body::NotRead | Body::Binary { .. } | Body::Unreadable(_) => {}
+        }
         field
     }
 
@@ -249,7 +261,12 @@ impl<'a> Facts<'a> {
         let mut field = Field::one(Seen::text(text.as_str()));
         for json in decoded.json.iter().chain(&decoded.other.documents) {
             field.within.push(Seen::text(serde_json::to_string(json).unwrap_or_default()));
-            json.each_text(&mut |text| field.within.push(Seen::text(text)));
+            json.each_text(&mut |text| {
+                field.within.push(Seen::text(text));
+                if text.contains(char::REPLACEMENT_CHARACTER) {
+                    field.within.extend(variants(text).into_iter().map(Seen::text));
+                }
+            });
         }
         for (name, value) in decoded.form.iter().flatten().chain(&decoded.other.form) {
             let texts = [name, value].into_iter();
@@ -312,20 +329,44 @@ impl<'a> Facts<'a> {
 
 fn gather<'a>(field: &mut Field<'a>, text: &'a str, separators: &'static [char], name: &str) {
     for (key, value) in split(text, separators) {
-        add(field, &component(key), name, || Seen::text(component(value)));
+        let key = component(key);
+        if is_parameter(&key, name) {
+            field.exact |= key == name;
+            field.push_text(component(value));
+        }
     }
 }
 
-/// Adds the value if the key is the name in any reading.
-fn add<'a>(field: &mut Field<'a>, key: &str, name: &str, value: impl FnOnce() -> Seen<'a>) {
-    let bare = match key.split_once('[') {
-        Some((bare, rest)) if !name.contains('[') && rest.ends_with(']') => bare,
-        _ => key,
-    };
-    if same_folded(bare, name) {
-        field.exact |= key == name;
-        field.values.push(value());
+/// Whether the head says that the body is a form of pairs.
+fn says_form(headers: &http::HeaderMap) -> bool {
+    let form = b"application/x-www-form-urlencoded";
+    let types = headers.get_all(http::header::CONTENT_TYPE);
+    types
+        .iter()
+        .any(|media| media.as_bytes().get(..form.len()).is_some_and(|it| it.eq_ignore_ascii_case(form)))
+}
+
+/// Whether a key is the name in any reading.
+fn is_parameter(key: &str, name: &str) -> bool {
+    if same_folded(key, name) {
+        return true;
     }
+    // `name[]` and `name[0]` are `name`, `[name]` is to old Rack, and PHP ends a name at NUL.
+    let key = key.trim_start_matches(['[', ']', ' ']).split('\0').next().unwrap_or_default().trim_end();
+    let key = without_place(key);
+    let name = without_place(name);
+    let key = if name.contains(['[', ']']) { key } else { key.split(['[', ']']).next().unwrap_or_default() };
+    same_folded(key, name)
+        || key.len() == name.len() && key.contains(['.', ' ']) && {
+            let fold = |c: char| if matches!(c, '.' | ' ') { '_' } else { c.to_ascii_lowercase() };
+            key.chars().map(fold).eq(name.chars().map(fold))
+        }
+}
+
+/// Without the place in a list: `expand` for `expand[]` and `expand[0]`.
+fn without_place(name: &str) -> &str {
+    let inner = name.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    inner.filter(|(_, place)| place.bytes().all(|b| b.is_ascii_digit())).map_or(name, |(bare, _)| bare)
 }
 
 /// How the name of a member is compared with the one that a rule asks for.

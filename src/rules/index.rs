@@ -4,7 +4,7 @@
 //! generously. Building pays for asking: nothing is allocated here per request.
 
 use super::host::HostPattern;
-use super::path::{PathPattern, segments, trimmed};
+use super::path::{PathPattern, routed, segments, trimmed};
 use super::segment::{Case, Segment, folded_hash, has_beyond_ascii};
 use crate::request::Head;
 use std::collections::HashMap;
@@ -158,6 +158,7 @@ impl Trie {
 
     fn walk(&self, path: &str, methods: u16, found: &mut dyn FnMut(Branch) -> bool) -> bool {
         walk(&self.root, segments(trimmed(path)), methods, found)
+            && routed(path).is_none_or(|path| walk(&self.root, segments(path), methods, found))
     }
 }
 

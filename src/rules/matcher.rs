@@ -4,7 +4,7 @@ use super::condition::Condition;
 use super::facts::{Facts, Field, Seen};
 use super::host::HostPattern;
 use super::method::MethodSet;
-use super::path::{PathPattern, trimmed};
+use super::path::{PathPattern, routed, trimmed};
 use super::protocol::Asked;
 use super::rate::{Counting, Rate};
 use super::reader::Reader;
@@ -282,8 +282,14 @@ fn label<'a>(facts: &Facts<'a>, name: &str) -> Field<'a> {
 fn readings<'a>(facts: &Facts<'a>, stance: Stance) -> Field<'a> {
     let mut field = Field::one(Seen::text(facts.head.path));
     field.values.extend(facts.head.readings.iter().map(|reading| Seen::text(&**reading)));
-    if stance == Stance::Generous && facts.head.path.len() > 1 && facts.head.path.ends_with('/') {
-        field.values.push(Seen::text(trimmed(facts.head.path)));
+    if stance == Stance::Generous {
+        let paths =
+            std::iter::once(facts.head.path).chain(facts.head.readings.iter().map(|reading| &**reading));
+        let others = paths.flat_map(|path| {
+            [Some(trimmed(path)), routed(path)].into_iter().flatten().map(move |it| (path, it))
+        });
+        let new = others.filter(|(path, other)| path != other && !other.is_empty());
+        field.values.extend(new.map(|(_, other)| Seen::text(other)));
     }
     field
 }

@@ -133,7 +133,12 @@ fn add_from_json(overrides: &mut Vec<Cow<'_, str>>, document: &Json) {
     let Json::Map(members) = document else { return };
     for (name, value) in members {
         match value {
-            Json::Text(method) if is_one_of(name, &PARAMETERS) => add(overrides, method),
+            Json::Text(method) if is_one_of(name, &PARAMETERS) => {
+                add(overrides, method);
+                if method.contains(char::REPLACEMENT_CHARACTER) {
+                    add(overrides, &method.replace(char::REPLACEMENT_CHARACTER, ""));
+                }
+            }
             _ => {}
         }
     }
@@ -299,18 +304,23 @@ fn upper(method: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a name is one of these. Gateways write `_` for `-` (RFC 3875 §4.1.18), and PHP `_` for `.` and for a blank;
-/// `name[]` is `name`.
+/// Whether a name is one of these. Gateways write `_` for `-` (RFC 3875 §4.1.18), and PHP `_` for `.` and for a blank.
 fn is_one_of(name: &str, known: &[&str]) -> bool {
     if name.len() < NAME_BYTES_MIN {
         return false;
     }
-    let bare = name.split('[').next().unwrap_or_default().trim().bytes();
+    let bare = bare(name).bytes();
     let fold = |byte: u8| match byte {
         b'_' | b'.' | b' ' => b'-',
         other => other.to_ascii_lowercase(),
     };
     known.iter().any(|known| bare.clone().map(fold).eq(known.bytes()))
+}
+
+/// The name that Rack and PHP make of `[name]`, `name]`, `name[]` and `name%00x`.
+fn bare(name: &str) -> &str {
+    let name = name.trim_start_matches(['[', ']', ' ']);
+    name.split(['[', ']', '\0']).next().unwrap_or_default().trim()
 }
 
 /// Cheap test before a field's name is compared with all of [`FIELDS`], which end in `method` or `override`.

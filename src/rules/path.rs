@@ -54,6 +54,7 @@ impl PathPattern {
 
     fn folded(&self, path: &str) -> bool {
         self.fits(trimmed(path), Case::Folded)
+            || routed(path).is_some_and(|path| self.fits(path, Case::Folded))
     }
 
     fn exact(&self, path: &str) -> bool {
@@ -105,6 +106,18 @@ impl PathPattern {
 pub(super) fn trimmed(path: &str) -> &str {
     path.trim_end_matches('/')
 }
+
+/// What routers take a path for besides, if anything: without the format at its end (Rails), and without the front
+/// controller before it (Symfony, Laravel).
+pub(super) fn routed(path: &str) -> Option<&str> {
+    let path = trimmed(path);
+    let front = path.strip_prefix("/index.php").filter(|rest| rest.starts_with('/'));
+    let inner = front.unwrap_or(path);
+    let format = FORMATS.iter().find_map(|format| inner.strip_suffix(format)).filter(|it| !it.ends_with('/'));
+    format.or(front)
+}
+
+const FORMATS: [&str; 4] = [".json", ".xml", ".html", ".js"];
 
 /// The segments of a path that does not end in `/`; of the root, none.
 pub(super) fn segments(path: &str) -> impl DoubleEndedIterator<Item = &str> + Clone {

@@ -31,6 +31,7 @@ rules:
   - { id: purge, verdict: deny, why: x, when: { method: POST, path: "/v1/{name}:purge" } }
   - { id: cafe, verdict: deny, why: x, when: { path: "/café/**" } }
   - { id: force, verdict: deny, why: x, when: { path: "/repos/{name}", query: { force: "true" } } }
+  - { id: destroy, verdict: deny, why: x, when: { path: { regex: ":destroy$" } } }
   - { id: env, verdict: deny, why: x, when: { header: { x-env: prod } } }
   - { id: inner, verdict: deny, why: x, when: { host: inner.test } }
   - { id: job, verdict: deny, why: x, when: { path: "/jobs/{id}", body: { force: true } } }

@@ -43,6 +43,31 @@ async fn no_spelling_of_a_path_gets_by() {
     ] {
         scene.stopped("a query", request("GET", target, "", "")).await;
     }
+    for target in [
+        "/repos/a?[force]=true",
+        "/repos/a?force]=true",
+        "/repos/a?force[0]=true",
+        "/repos/a?+force=true",
+        "/repos/a?force%00=true",
+        "/repos/a?force=true%20",
+        "/repos/a?force=true%00",
+        "/repos/a?force=%2574rue",
+        "/users/42.json",
+        "/users/42.xml/",
+        "/index.php/users/42",
+        "/index.php/users/42.json",
+        "/index.php/admin/x",
+        "/v2/x%3Adestroy/",
+        "/v2/x:destroy/;a=b",
+        "/v2/x:destroy%2F",
+        "/v2/x:destroy.json",
+    ] {
+        scene.stopped(target, request("DELETE", target, "", "")).await;
+    }
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for method in ["POST", "DELETE", "GET"] {
+        scene.stopped("a parameter in a form", request(method, "/repos/a", form, "x=1&force=true")).await;
+    }
     for field in [
         "X-Original-URL: /admin/x",
         "X-Rewrite-URL: /admin/x",
@@ -83,6 +108,10 @@ async fn ordinary_paths_pass_as_they_are() {
         ("DELETE", "/user/42"),
         ("GET", "/administrator"),
         ("GET", "/x/admin"),
+        ("GET", "/a.json"),
+        ("GET", "/index.php/a"),
+        ("GET", "/repos/a?forced=true&q=caf\u{e9}"),
+        ("DELETE", "/v2/x:destroyed"),
     ] {
         scene.passed("a near miss", request(method, target, "", ""), method, target).await;
     }
