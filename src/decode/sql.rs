@@ -75,7 +75,7 @@ pub fn statements(text: &str, dialect: Dialect) -> Vec<Statement> {
             vec![Statement::unknown(text, "there is no statement in it")]
         }
         Ok(statements) => statements,
-        Err(doubt) => vec![Statement::unknown(text, doubt)],
+        Err(Failure::Doubt(why) | Failure::Parse(why)) => vec![Statement::unknown(text, why)],
     }
 }
 
@@ -86,6 +86,14 @@ pub fn statements_in_any(text: &str, dialects: &[Dialect]) -> Vec<Statement> {
         return statements(text, *dialect);
     }
     let readings: Vec<_> = dialects.iter().map(|dialect| parsed(text, *dialect)).collect();
+    // A server that could cut it otherwise need not refuse it.
+    let doubt = readings.iter().find_map(|reading| match reading {
+        Err(Failure::Doubt(why)) => Some(why.clone()),
+        _ => None,
+    });
+    if let Some(why) = doubt {
+        return vec![Statement::unknown(text, why)];
+    }
     if let Some(why) = doubt::between_dialects(text)
         && readings.iter().any(Result::is_err)
     {
@@ -100,32 +108,93 @@ pub fn statements_in_any(text: &str, dialects: &[Dialect]) -> Vec<Statement> {
     if found.is_empty() { vec![Statement::unknown(text, "it does not parse")] } else { found }
 }
 
-fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Statement>, Cow<'static, str>> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("it is longer than {TEXT_BYTES_MAX} bytes").into());
-    }
-    let tokens = tokens(text, dialect)?;
-    doubt::in_tokens(text, &tokens, dialect)?;
-    if doubt::is_too_deep(&tokens) {
-        return Err("it is nested too deeply, or has too long an expression".into());
-    }
-    let statements = match parse(tokens, dialect) {
-        Ok(statements) => statements,
-        Err(error) => match otherwise_known(text, dialect)? {
-            Known::Query(statements) => statements,
-            Known::Statement(statement) => return Ok(vec![statement]),
-            Known::Nothing => return Err(format!("it does not parse: {error}").into()),
-        },
-    };
-    if statements.len() > STATEMENTS_MAX {
-        return Err(format!("it has more than {STATEMENTS_MAX} statements").into());
-    }
-    Ok(statements.iter().map(|parsed| Statement::of(parsed, dialect)).collect())
+/// Why nothing is known of a text.
+enum Failure {
+    /// The server may read it otherwise than the parser does.
+    Doubt(Cow<'static, str>),
+    /// It is none of the dialect's.
+    Parse(Cow<'static, str>),
 }
 
-fn tokens(text: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, Cow<'static, str>> {
+fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Statement>, Failure> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Failure::Doubt(format!("it is longer than {TEXT_BYTES_MAX} bytes").into()));
+    }
+    let mut tokens = tokens(text, dialect)?;
+    doubt::in_tokens(text, &tokens, dialect).map_err(Failure::Doubt)?;
+    if doubt::is_too_deep(&tokens) {
+        return Err(Failure::Doubt("it is nested too deeply, or has too long an expression".into()));
+    }
+    if dialect == Dialect::Databricks {
+        drop_raw_signs(&mut tokens);
+    }
+    if dialect == Dialect::Trino {
+        tokens = without_versions(tokens);
+    }
+    let runs_lambda = dialect == Dialect::Trino && tokens.iter().any(|token| names_lambda(&token.token));
+    let found = match parse(tokens.clone(), dialect) {
+        Ok(statements) if statements.len() > STATEMENTS_MAX => {
+            return Err(Failure::Doubt(format!("it has more than {STATEMENTS_MAX} statements").into()));
+        }
+        Ok(statements) => statements.iter().map(|parsed| Statement::of(parsed, dialect)).collect(),
+        Err(error) => otherwise_known(text, tokens, dialect)
+            .ok_or_else(|| Failure::Parse(format!("it does not parse: {error}").into()))?,
+    };
+    Ok(if runs_lambda { found.into_iter().map(Statement::running).collect() } else { found })
+}
+
+/// The parser takes `r'…'` for a name and a string; [`doubt`] has seen that the string ends where it says.
+fn drop_raw_signs(tokens: &mut Vec<TokenWithSpan>) {
+    let signs: Vec<bool> = (0..tokens.len()).map(|at| doubt::begins_raw_string(tokens, at)).collect();
+    let mut signs = signs.into_iter();
+    tokens.retain(|_| !signs.next().unwrap_or(false));
+}
+
+/// Without `FOR VERSION AS OF 1`, `FOR TIMESTAMP AS OF TIMESTAMP '…'`, which the parser does not know: a value and no
+/// more, so that nothing in it could run.
+fn without_versions(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.as_slice();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = version(rest).and_then(|length| rest.get(length..)).unwrap_or_else(|| {
+            kept.push(first.clone());
+            behind
+        });
+    }
+    kept
+}
+
+/// How many tokens of a version stand in front.
+fn version(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let mut words = tokens.iter().map(|token| &token.token).enumerate();
+    words.next().filter(|(_, first)| is_word(first, &["for"]))?;
+    let mut words = words.filter(|(_, token)| !matches!(token, Token::Whitespace(_)));
+    words.next().filter(|(_, kind)| is_word(kind, &["timestamp", "version"]))?;
+    words.next().filter(|(_, word)| is_word(word, &["as"]))?;
+    words.next().filter(|(_, word)| is_word(word, &["of"]))?;
+    let (at, value) = words.next()?;
+    let (at, value) = if is_word(value, &["timestamp", "date"]) { words.next()? } else { (at, value) };
+    matches!(value, Token::Number(..) | Token::SingleQuotedString(_)).then_some(at + 1)
+}
+
+fn is_word(token: &Token, known: &[&str]) -> bool {
+    let Token::Word(word) = token else { return false };
+    word.quote_style.is_none() && known.iter().any(|known| word.value.eq_ignore_ascii_case(known))
+}
+
+/// A catalog of Athena's that is a Lambda function: whatever is asked of it, it runs.
+fn names_lambda(token: &Token) -> bool {
+    let name = match token {
+        Token::Word(word) => &word.value,
+        Token::DoubleQuotedString(name) => name,
+        _ => return false,
+    };
+    name.to_ascii_lowercase().contains(carrier::LAMBDA)
+}
+
+fn tokens(text: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, Failure> {
     let tokens = Tokenizer::new(dialect.grammar(), text).tokenize_with_location();
-    tokens.map_err(|error| format!("it does not parse: {error}").into())
+    tokens.map_err(|error| Failure::Parse(format!("it does not parse: {error}").into()))
 }
 
 fn parse(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Vec<ast::Statement>, ParserError> {
@@ -134,30 +203,21 @@ fn parse(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Vec<ast::Statem
 }
 
 /// What is known of a text that the parser does not take.
-enum Known {
-    Query(Vec<ast::Statement>),
-    Statement(Statement),
-    Nothing,
-}
-
-fn otherwise_known(text: &str, dialect: Dialect) -> Result<Known, Cow<'static, str>> {
-    let mut tokens = tokens(text, dialect)?;
+fn otherwise_known(text: &str, mut tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Option<Vec<Statement>> {
     if doubt::only_shows(&tokens) {
-        return Ok(Known::Statement(Statement::plain(text, Class::Read)));
+        return Some(vec![Statement::plain(text, Class::Read)]);
     }
-    let statement = match dialect {
-        Dialect::PartiQl => partiql(text),
-        Dialect::ClickHouse => clickhouse_insert(text),
+    match dialect {
+        Dialect::PartiQl => partiql(text).map(|statement| vec![statement]),
+        Dialect::ClickHouse => match clickhouse_insert(text) {
+            Some(statement) => Some(vec![statement]),
+            None => {
+                tokens.truncate(output_format(&tokens)?);
+                let statements = parse(tokens, dialect).ok().filter(|found| found.len() <= STATEMENTS_MAX)?;
+                Some(statements.iter().map(|parsed| Statement::of(parsed, dialect)).collect())
+            }
+        },
         _ => None,
-    };
-    let format = if dialect == Dialect::ClickHouse { output_format(&tokens) } else { None };
-    match (statement, format) {
-        (Some(statement), _) => Ok(Known::Statement(statement)),
-        (None, Some(end)) => {
-            tokens.truncate(end);
-            Ok(parse(tokens, dialect).map_or(Known::Nothing, Known::Query))
-        }
-        (None, None) => Ok(Known::Nothing),
     }
 }
 
@@ -214,6 +274,11 @@ impl Statement {
         }
     }
 
+    /// The same, which runs something as well.
+    fn running(self) -> Self {
+        Self { classes: self.classes.with(Class::Execute), ..self }
+    }
+
     fn plain(text: &str, class: Class) -> Self {
         Self { classes: class.into(), tables: Vec::new(), complete: false, text: shown(text), doubt: None }
     }
@@ -238,7 +303,8 @@ fn clickhouse_insert(text: &str) -> Option<Statement> {
     let word = doubt::first_word(text)?;
     let head: String = text.chars().take(HEAD_CHARS).collect::<String>().to_ascii_uppercase();
     // `INSERT INTO FUNCTION s3(…)` writes elsewhere, and a query in it is a query.
-    let plain = !head.contains("FUNCTION") && !text.to_ascii_uppercase().contains("SELECT");
+    let all = text.to_ascii_uppercase();
+    let plain = !all.contains("FUNCTION") && !all.contains("SELECT");
     let values = head.contains(" FORMAT ") || head.contains(" VALUES");
     if !word.eq_ignore_ascii_case("INSERT") || !plain || !values {
         return None;

@@ -189,6 +189,10 @@ async fn words_of_one_dialect() {
             "SELECT dataset.my_function(1)",
             "SELECT * FROM ML.PREDICT(MODEL m, (SELECT 1))",
             r"SELECT r'\' '; DROP TABLE t; -- '",
+            r"SELECT b'\', '; DROP TABLE t; --'",
+            r#"SELECT b"\", "; DROP TABLE t; --""#,
+            "SELECT HLL_COUNT.EVIL(a), NET.LOWER(b) FROM t",
+            "SELECT `net.host`(a) FROM t",
             "DROP ALL ROW ACCESS POLICIES ON t",
             "SELECT 1 # x\n; DROP TABLE t",
         ],
@@ -198,6 +202,8 @@ async fn words_of_one_dialect() {
             "SELECT [1, 2][OFFSET(0)], HLL_COUNT.MERGE(b) FROM t",
             "SELECT * EXCEPT (a) FROM t, UNNEST(b) AS x QUALIFY ROW_NUMBER() OVER (PARTITION BY a) = 1",
             r"SELECT 'it\'s'",
+            r#"SELECT b'a', B"\x41""#,
+            "SELECT NET.HOST(a), RANGE_START(b), ST_PERIMETER(c) FROM t",
         ],
     );
     table(
@@ -217,6 +223,13 @@ async fn words_of_one_dialect() {
             "SELECT $$ ' $$; DROP TABLE t",
             "CREATE STAGE s URL='s3://x'",
             "GRANT OWNERSHIP ON TABLE t TO ROLE r",
+            "SELECT 1 ->> DELETE FROM t",
+            "SHOW TABLES ->> TRUNCATE t",
+            "SELECT 1 ->> CALL p()",
+            "SELECT $a$ , system$cancel_query('x') , $a$",
+            "SELECT * FROM TABLE(get('x'))",
+            "USE DATABASE d",
+            "USE SCHEMA s",
         ],
         &[
             "SELECT v:a.b::string FROM t AT(OFFSET => -60)",
@@ -226,6 +239,8 @@ async fn words_of_one_dialect() {
             "USE WAREHOUSE w",
             "SELECT // c\n 1",
             "SHOW TERSE OBJECTS LIKE 'x' IN DATABASE d",
+            "SELECT $$ it's $$, a -> b FROM t",
+            "SELECT * FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))",
         ],
     );
     table(
@@ -239,12 +254,22 @@ async fn words_of_one_dialect() {
             "USE CATALOG c; DROP TABLE t",
             "FROM t INSERT INTO u SELECT a",
             "ALTER TABLE t OWNER TO `x`",
+            r#"SELECT r'\', ai_query("m", a) --'"#,
+            r#"SELECT R"\", ai_query('m', 'x') --""#,
+            "SELECT 1 -- \\\n'\n, ai_query(\"m\", \"x\") -- '",
+            "SELECT /*+ BROADCAST(' */ 1 --', t) */ ai_query(\"m\",\"x\")",
+            "SELECT * FROM text.`/etc/passwd`",
+            "SELECT * FROM csv.`s3://x/y`",
+            "SELECT '${env:SECRET}'",
+            "USE CATALOG c",
         ],
         &[
             "DESCRIBE DETAIL t",
             "DESCRIBE HISTORY cat.sch.t",
             "SELECT from_json(a, 'b INT'), transform(b, x -> x + 1) FROM t",
             "SELECT `a b` FROM t LATERAL VIEW explode(a) e AS x",
+            r"SELECT a FROM t WHERE a RLIKE r'^\s+'",
+            "SELECT /*+ BROADCAST(t), REPARTITION(3) */ a FROM t -- a\\b",
         ],
     );
     table(
@@ -253,6 +278,11 @@ async fn words_of_one_dialect() {
             "UNLOAD (SELECT * FROM t) TO 's3://x' WITH (format='CSV')",
             "CREATE TABLE t WITH (external_location='s3://x') AS SELECT 1",
             "USING EXTERNAL FUNCTION f(x int) RETURNS int LAMBDA 'x' SELECT f(1)",
+            "SELECT * FROM \"lambda:fn\".\"db\".\"t\"",
+            "SELECT * FROM t FOR TIMESTAMP AS OF evil(1)",
+            "SHOW TABLES IN `lambda:fn`.db",
+            "DESCRIBE `lambda:fn`.db.t",
+            "EXPLAIN SELECT * FROM \"LAMBDA:fn\".db.t",
             "MSCK REPAIR TABLE t",
             "SELECT 'a\\'; DROP TABLE t; --'",
         ],
@@ -260,6 +290,9 @@ async fn words_of_one_dialect() {
             "SELECT try(a), at_timezone(b, 'UTC') FROM \"db\".\"t\" WHERE dt >= date '2026-01-01'",
             "SHOW CREATE TABLE t",
             "SELECT x FROM t CROSS JOIN UNNEST(a) AS u(x)",
+            "SELECT * FROM t WHERE a = 'lambda:fn'",
+            "SELECT * FROM t FOR TIMESTAMP AS OF TIMESTAMP '2026-01-01 00:00:00 UTC' WHERE a = 1",
+            "SELECT * FROM t FOR VERSION AS OF 12",
         ],
     );
     table(
@@ -286,6 +319,18 @@ async fn words_of_one_dialect() {
             "SELECT 1 --1; DROP TABLE t",
             "SELECT pg_catalog.pg_terminate_backend(1)",
             "SELECT net.lower('x')",
+            "EXPLAIN (ANALYSE) DELETE FROM t",
+            "EXPLAIN (ANALYZE off, ANALYSE on) DELETE FROM t",
+            "EXPLAIN (ANALYSE, FORMAT json) INSERT INTO t SELECT 1",
+            "DESC ANALYSE DELETE FROM t",
+            "SELECT /*+ QB_NAME(`a */ 1 -- `) */ sleep(10)",
+            "SELECT /*+ SET_VAR(sql_mode = ' */ 1 -- ') */ sleep(10)",
+            "SELECT 1 --\u{a0}, load_file('/etc/passwd') FROM (SELECT 1 AS `\u{a0}`) x",
+            "SELECT 1 --\u{3000}, sleep(5)",
+            "SELECT 1 -- \r '\n , lambda_async(\"arn\",\"x\") -- '",
+            "SELECT 1 FROM t WHERE 1=1 -- \r '\n INTO OUTFILE S3 \"s3-us-east-1://b/x\" -- '",
+            "SELECT dateadd(1), json_parse(a), uniq(b) FROM t",
+            "USE x",
             "SELECT transform(a) FROM t",
         ],
         &[
@@ -293,6 +338,12 @@ async fn words_of_one_dialect() {
             "SELECT a::text, b->>'c' FROM t",
             "SELECT `a`, `t`.`b` FROM `t`",
             "SELECT count(*) FILTER (WHERE a > 1) FROM generate_series(1, 10)",
+            "EXPLAIN (ANALYZE off, COSTS off) DELETE FROM t",
+            "EXPLAIN (VERBOSE, FORMAT json) SELECT 1",
+            "SELECT /*+ MAX_EXECUTION_TIME(1000) */ 1",
+            "SELECT 1 --\t it's\n, '\u{a0}'",
+            "SELECT JSON_EXTRACT(a, '$.b.c') FROM `t`",
+            "SELECT crc32(a), inet_ntoa(b) FROM t",
             "BEGIN",
             "COMMIT",
         ],
@@ -304,8 +355,16 @@ async fn words_of_one_dialect() {
             "COPY t FROM 's3://x' IAM_ROLE 'y'",
             "SELECT f_udf(a) FROM t",
             "CREATE DATASHARE d",
+            "SELECT x[f_udf(ssn)] FROM t",
+            "SELECT c FROM t WHERE x[f_udf(a)] = 1",
+            "EXPLAIN (ANALYSE) DELETE FROM t",
         ],
-        &["SELECT TOP 10 * FROM t", "SELECT getdate(), dateadd(day, 1, a) FROM t", "SHOW search_path"],
+        &[
+            "SELECT TOP 10 * FROM t",
+            "SELECT x[0], c.o[0].k FROM c",
+            "SELECT getdate(), dateadd(day, 1, a) FROM t",
+            "SHOW search_path",
+        ],
     );
     table(
         "clickhouse body",
@@ -322,11 +381,16 @@ async fn words_of_one_dialect() {
             "SELECT 1; DROP TABLE t FORMAT JSON",
             "DROP TABLE t FORMAT JSON",
             "OPTIMIZE TABLE t FINAL",
+            "SELECT * FROM t SETTINGS stream_like_engine_allow_direct_select = 1",
+            "SELECT * FROM t SETTINGS dialect = 'kusto'",
+            "SELECT * FROM date('x')",
+            "SELECT dictGet('d', 'a', secret) FROM t",
         ],
         &[
             "SELECT toStartOfHour(ts), uniq(a) FROM t GROUP BY 1 FORMAT JSON",
             "SELECT 1 FORMAT JSONEachRow",
-            "SELECT sumMap(a), dictGet('d', 'a', 1) FROM t",
+            "SELECT sumMap(a), sumIf(a, b), toInt8OrDefault(c) FROM t SETTINGS max_threads = 1",
+            "SELECT * FROM format('CSV', 'a')",
             "EXISTS TABLE t",
             "SHOW DATABASES",
         ],
@@ -560,6 +624,16 @@ async fn places() {
             &json!({ "QueryString": "SELECT 1", "ResultConfiguration": { "OutputLocation": "s3://x" } }),
         ),
     );
+    cases.stopped(
+        "athena: prepared, though it reads",
+        aws(ATHENA, "AmazonAthena.UpdatePreparedStatement", &json!({ "QueryStatement": "SELECT 1" })),
+    );
+    let catalog = |name: &str| {
+        let body = json!({ "QueryString": "SELECT * FROM t", "QueryExecutionContext": { "Catalog": name } });
+        aws(ATHENA, "AmazonAthena.StartQueryExecution", &body)
+    };
+    cases.stopped("athena: tables of a function", catalog("lambda:fn"));
+    cases.passed("athena: a catalog", catalog("AwsDataCatalog"));
     cases.stopped("athena: two targets", request("POST", ATHENA, "/", "X-Amz-Target: AmazonAthena.GetQueryExecution\r\nX-Amz-Target: AmazonAthena.StartQueryExecution\r\n", json!({ "QueryString": DROP }).to_string()));
     cases.stopped(
         "athena: a VPC endpoint",
@@ -576,6 +650,10 @@ async fn places() {
             "Timestream_20181101.Query",
             &json!({ "QueryString": "UNLOAD (SELECT 1) TO 's3://x'" }),
         ),
+    );
+    cases.stopped(
+        "timestream: a scheduled read",
+        aws(TIMESTREAM, "Timestream_20181101.CreateScheduledQuery", &json!({ "QueryString": "SELECT 1" })),
     );
     cases.passed(
         "timestream: a read",
@@ -637,6 +715,12 @@ async fn places() {
             json!({ "language": "python", "command": "spark.sql('DROP TABLE t')" }).to_string(),
         ),
     );
+    for host in ["adb.cloud.databricks.us", "adb.cloud.databricks.mil"] {
+        cases.stopped(
+            format!("databricks: {host}"),
+            post_json(host, "/api/2.0/sql/statements", json!({ "statement": DROP }).to_string()),
+        );
+    }
     cases.passed("databricks: a result", request("GET", DATABRICKS, "/api/2.0/sql/statements/01b", "", ""));
     // ---- ClickHouse
     cases.stopped("clickhouse: GET", request("GET", CLICKHOUSE, "/?query=DROP+TABLE+t", "", ""));
@@ -689,6 +773,27 @@ async fn places() {
             external("SELECT * FROM ext"),
         ),
     );
+    for kind in [
+        "Content-Type: multipart/mixed; boundary=b\r\n",
+        "Content-Type: Multipart/form-data; boundary=b\r\n",
+        "Content-Type: multipart/form-data; boundary=b\r\nContent-Type: text/plain\r\n",
+        "Content-Type: text/plain\r\nContent-Type: multipart/form-data; boundary=b\r\n",
+    ] {
+        cases.stopped(
+            format!("clickhouse: {kind:?}"),
+            request("POST", CLICKHOUSE, "/?query=SELECT+1", kind, " INTO OUTFILE 'x'"),
+        );
+    }
+    for setting in ["stream_like_engine_allow_direct_select=1", "dialect=kusto"] {
+        cases.stopped(
+            format!("clickhouse: {setting}"),
+            request("POST", CLICKHOUSE, &format!("/?{setting}"), "", "SELECT * FROM t"),
+        );
+    }
+    cases.passed(
+        "clickhouse: its own dialect",
+        request("POST", CLICKHOUSE, "/?dialect=clickhouse", "Content-Type: text/plain\r\n", "SELECT 1"),
+    );
     cases.stopped(
         "clickhouse: by its fields",
         request("POST", "warehouse.test", "/", "X-ClickHouse-User: default\r\n", DROP),
@@ -737,6 +842,29 @@ async fn places() {
             "db=d&q=DROP+TABLE+t",
         ),
     );
+    for sql in [
+        "{call drop_all()}",
+        "{? = call p(1)}",
+        " { CALL p(1) }",
+        "SELECT 1 DELETE FROM t",
+        "SELECT 1 x DELETE FROM t",
+        "SELECT * FROM '/etc/passwd'",
+    ] {
+        cases.stopped(
+            format!("another: {sql}"),
+            post_json(OTHER, "/sql", json!({ "query": sql }).to_string()),
+        );
+    }
+    for sql in [
+        "{ me { callsign } }",
+        "query { call }",
+        "SELECT a AS deleted, u.update FROM u",
+        "SHOW CREATE TABLE t",
+        "SELECT a->>'b', a->>$1 FROM t",
+    ] {
+        cases
+            .passed(format!("another: {sql}"), post_json(OTHER, "/sql", json!({ "query": sql }).to_string()));
+    }
     cases.stopped("another: URL and body", request("POST", OTHER, "/?query=DROP", "", "TABLE t"));
     cases.stopped(
         "another: a query twice",

@@ -179,6 +179,40 @@ fn a_query_whose_result_goes_elsewhere() {
     assert_eq!(other(&reads, line, &fields, elsewhere), Verdict::Deny);
 }
 
+/// What is kept, or made to run again, is more than the statement.
+#[test]
+fn a_statement_that_is_kept() {
+    let ddl = holding("sql: { class: ddl }");
+    let line = "POST https://athena.us-east-1.amazonaws.com/";
+    let body = r#"{"QueryStatement":"SELECT 1"}"#;
+    for operation in ["CreatePreparedStatement", "UpdatePreparedStatement"] {
+        let target = format!("AmazonAthena.{operation}");
+        assert_eq!(other(&ddl, line, &[("x-amz-target", target.as_str())], body), Hold);
+    }
+    let line = "POST https://query.timestream.us-east-1.amazonaws.com/";
+    let body = r#"{"QueryString":"SELECT 1"}"#;
+    for class in ["write", "export"] {
+        let asking = holding(&format!("sql: {{ class: {class} }}"));
+        let fields = |target| [("x-amz-target", target)];
+        assert_eq!(other(&asking, line, &fields("Timestream_20181101.CreateScheduledQuery"), body), Hold);
+        assert_eq!(other(&asking, line, &fields("Timestream_20181101.Query"), body), Pass);
+    }
+}
+
+/// A catalog that is a Lambda function is run by whoever reads from it.
+#[test]
+fn tables_of_a_function() {
+    let execute = holding("sql: { class: execute }");
+    let line = "POST https://athena.us-east-1.amazonaws.com/";
+    let fields = [("x-amz-target", "AmazonAthena.StartQueryExecution")];
+    let named = r#"{"QueryString":"SELECT * FROM \"lambda:fn\".db.t"}"#;
+    assert_eq!(other(&execute, line, &fields, named), Hold);
+    let by_context = r#"{"QueryString":"SELECT 1","QueryExecutionContext":{"Catalog":"lambda:fn"}}"#;
+    assert_eq!(other(&execute, line, &fields, by_context), Hold);
+    let plain = r#"{"QueryString":"SELECT 1","QueryExecutionContext":{"Catalog":"AwsDataCatalog"}}"#;
+    assert_eq!(other(&execute, line, &fields, plain), Pass);
+}
+
 #[test]
 fn cbor_hides_no_statement() {
     let asking = holding("sql: { class: delete }");

@@ -31,15 +31,25 @@ pub(super) fn statements(request: &Request<'_>) -> Result<Vec<Statement>, Unread
         return Err(format!("it has more than {TEXTS_MAX} texts that could be statements").into());
     }
     let named = texts.named.iter().filter(|text| !text.trim().is_empty() && !is_graphql(text));
-    let mut found: Vec<Statement> = named.flat_map(|text| statements_in_any(text, DIALECTS)).collect();
+    let mut found: Vec<Statement> = named.flat_map(|text| in_any(text)).collect();
     for text in texts.perhaps.iter().filter(|text| begins_like_one(text)) {
-        let statements = statements_in_any(text, DIALECTS);
+        let statements = in_any(text);
         let certain = |statement: &Statement| statement.classes != Class::Unknown.into();
         if statements.iter().any(certain) {
             found.extend(statements);
         }
     }
     Ok(found)
+}
+
+fn in_any(text: &str) -> Vec<Statement> {
+    let mut statements = statements_in_any(text, DIALECTS);
+    if doubt::has_statement_for_alias(text) {
+        for statement in statements.iter_mut().filter(|statement| statement.classes == Class::Read.into()) {
+            *statement = Statement::unknown(text, "a word in it begins a statement, if nothing parts them");
+        }
+    }
+    statements
 }
 
 /// The texts of a request.
@@ -112,7 +122,15 @@ fn is_named(name: &str) -> bool {
 /// `{"query": "{ me }"}` is another language.
 fn is_graphql(text: &str) -> bool {
     let words = ["query", "mutation", "subscription", "fragment"];
-    text.trim_start().starts_with('{') || doubt::first_word(text).is_some_and(|first| words.contains(&first))
+    let text = text.trim_start();
+    // `{call f()}`, `{? = call f()}`: what drivers make of a call.
+    let call = text.strip_prefix('{').map(str::trim_start).is_some_and(|inner| {
+        inner.starts_with('?') || inner.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("call"))
+    });
+    if call {
+        return false;
+    }
+    text.starts_with('{') || doubt::first_word(text).is_some_and(|first| words.contains(&first))
 }
 
 /// Whether the first word behind blanks, comments and brackets is one that statements begin with.

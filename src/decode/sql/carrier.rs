@@ -85,13 +85,37 @@ impl Carrier {
         if self.service == "athena" && has(json, &["ResultConfiguration", "OutputLocation"]) {
             carried.push(Carried::Does(Class::Export, "store the result where the request says"));
         }
+        carried.extend(self.also(request.head));
+        if self.service == "athena" && is_of_lambda(json) {
+            carried.push(Carried::Does(Class::Execute, "ask a Lambda function for the tables"));
+        }
         for value in found {
             match value {
                 Json::Text(text) => carried.push(Carried::Text(Cow::Borrowed(text.as_str()))),
                 _ => return Err("its statement is not a text".into()),
             }
         }
+        if !carried.iter().any(|carried| matches!(carried, Carried::Text(_))) && self.kind == Kind::Json {
+            return Err("no statement is found in it".into());
+        }
         if carried.is_empty() { Err("no statement is found in it".into()) } else { Ok(carried) }
+    }
+}
+
+impl Carrier {
+    /// What the operation itself does with the statement.
+    fn also<'a>(&self, head: &Head<'_>) -> Vec<Carried<'a>> {
+        let is = |operations: &'static [&'static str]| Place::Operation(operations).fits(head);
+        match self.service {
+            "timestream" if is(&["CreateScheduledQuery"]) => vec![
+                Carried::Does(Class::Write, "store the result, time and again"),
+                Carried::Does(Class::Export, "report where the request says"),
+            ],
+            "athena" if is(&["CreatePreparedStatement", "UpdatePreparedStatement"]) => {
+                vec![Carried::Does(Class::Ddl, "keep a statement under a name")]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -197,6 +221,14 @@ fn has(json: &Json, names: &[&str]) -> bool {
     !found.is_empty()
 }
 
+/// Whether tables without a catalog are those of a Lambda function.
+fn is_of_lambda(json: &Json) -> bool {
+    let mut catalogs = Vec::new();
+    gather(json, &["QueryExecutionContext", "Catalog"], &mut catalogs);
+    let lambda = |text: &str| text.to_ascii_lowercase().contains(LAMBDA);
+    catalogs.iter().any(|catalog| matches!(catalog, Json::Text(text) if lambda(text)))
+}
+
 /// What a BigQuery job does besides its query.
 fn job<'a>(json: &Json) -> Vec<Carried<'a>> {
     let has = |names: &[&str]| has(json, names);
@@ -225,16 +257,18 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
     // What gateways before it make of its other fields.
     let fields = request.head.headers.get_all("x-clickhouse-query").iter();
     queries.extend(fields.map(|value| String::from_utf8_lossy(value.as_bytes())));
+    let mut settings: Vec<(Cow<'a, str>, Cow<'a, str>)> =
+        split(request.head.query.unwrap_or_default(), &['&'])
+            .map(|(name, value)| (component(name), component(value)))
+            .collect();
     let text = match request.body {
         Body::Empty => "",
         Body::Decoded(Decoded { text: Some(text), form, .. }) => {
             let parts = form.iter().flatten().filter(|(name, _)| same_folded(name, "query"));
-            let multipart = request.head.headers.get("content-type").is_some_and(|value| {
-                value
-                    .to_str()
-                    .is_ok_and(|value| value.trim_start().to_ascii_lowercase().starts_with("multipart/"))
-            });
-            if multipart {
+            if is_clickhouse_form(request.head)? {
+                let Some(form) = form else { return Err("its body is not a form".into()) };
+                settings
+                    .extend(form.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
                 queries.extend(parts.map(|(_, value)| Cow::Borrowed(value.as_str())));
                 ""
             } else {
@@ -255,7 +289,16 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
         (true, false) => Cow::Borrowed(text),
         (false, false) => Cow::Owned(format!("{query}\n{text}")),
     });
-    let texts: Vec<Carried<'a>> = joined.filter(|text| !text.trim().is_empty()).map(Carried::Text).collect();
+    let mut texts: Vec<Carried<'a>> =
+        joined.filter(|text| !text.trim().is_empty()).map(Carried::Text).collect();
+    for (name, value) in &settings {
+        if same_folded(name, "stream_like_engine_allow_direct_select") && !texts.is_empty() {
+            texts.push(Carried::Does(Class::Write, "take what it reads from a queue"));
+        }
+        if same_folded(name, "dialect") && value != "clickhouse" {
+            return Err("it asks for another dialect".into());
+        }
+    }
     if texts.is_empty() {
         // `/ping`, `/replicas_status`, and the page at the root.
         return if matches!(*request.head.method, Method::GET | Method::HEAD) {
@@ -267,10 +310,26 @@ fn clickhouse<'a>(request: &Request<'a>) -> Result<Vec<Carried<'a>>, Unread> {
     Ok(texts)
 }
 
+/// Whether the server reads the body as a form. It compares the first bytes, and what is no form is SQL.
+fn is_clickhouse_form(head: &Head<'_>) -> Result<bool, Unread> {
+    let types: Vec<&[u8]> =
+        head.headers.get_all("content-type").iter().map(|value| value.as_bytes()).collect();
+    let multipart = |value: &&[u8]| {
+        value.trim_ascii_start().get(..9).is_some_and(|front| front.eq_ignore_ascii_case(b"multipart"))
+    };
+    match types.as_slice() {
+        [one] if one.starts_with(b"multipart/form-data") => Ok(true),
+        types if types.iter().any(multipart) => Err("its body may be a form for the server, or SQL".into()),
+        _ => Ok(false),
+    }
+}
+
 fn is_insert(query: &str) -> bool {
     super::doubt::first_word(query).is_some_and(|word| word.eq_ignore_ascii_case("insert"))
 }
 
+/// What a catalog begins with that is a Lambda function.
+pub(super) const LAMBDA: &str = "lambda:";
 const CLICKHOUSE_PORT: u16 = 8123;
 
 const GOOGLE: &[&str] = &[
@@ -286,6 +345,8 @@ const AWS: &[&str] = &["**.amazonaws.com", "**.amazonaws.com.cn", "**.api.aws", 
 
 const DATABRICKS: &[&str] = &[
     "**.cloud.databricks.com",
+    "**.cloud.databricks.us",
+    "**.cloud.databricks.mil",
     "**.azuredatabricks.net",
     "**.gcp.databricks.com",
     "**.databricks.azure.us",

@@ -1,11 +1,12 @@
 //! What a parsed statement would do.
 
 use super::Dialect;
+use super::doubt;
 use super::pure;
 use sqlparser::ast::{
-    BinaryOperator, CopyIntoSnowflakeKind, CopySource, CopyTarget, Expr, Function, MergeAction, ObjectName,
-    ObjectNamePart, ObjectType, PipeOperator, Query, Select, Set, Statement, TableFactor, TableObject, Use,
-    UtilityOption, Visit, Visitor,
+    BinaryOperator, CopyIntoSnowflakeKind, CopySource, CopyTarget, Expr, Function, Ident, MergeAction,
+    ObjectName, ObjectNamePart, ObjectType, PipeOperator, Query, Select, Set, Statement, TableFactor,
+    TableObject, Use, UtilityOption, Visit, Visitor,
 };
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -69,6 +70,10 @@ pub struct Classes(u8);
 impl Classes {
     pub const fn has(self, class: Class) -> bool {
         self.0 & class.bit() != 0
+    }
+
+    pub(super) const fn with(self, class: Class) -> Self {
+        Self(self.0 & !Class::Read.bit() | class.bit())
     }
 
     /// In the order of [`Class::ALL`].
@@ -140,7 +145,9 @@ impl Look {
     }
 
     fn table_function(&mut self, name: &ObjectName) {
-        if !pure::is_table_function(name, self.dialect) && !pure::is_function(name, self.dialect) {
+        // Where functions stand in one list, those of tables are among them.
+        let one_list = self.dialect == Dialect::Postgres && pure::is_function(name, self.dialect);
+        if !pure::is_table_function(name, self.dialect) && !one_list {
             self.doubt(format!("it reads from `{name}(…)`, which is not known to only read"));
         }
     }
@@ -348,13 +355,19 @@ impl Look {
                 }
             }
             Statement::Explain { analyze, options, .. } => {
-                if !analyze && !options.iter().flatten().any(analyzes) {
+                if !analyze && options.iter().flatten().all(only_explains) {
                     self.explained += 1;
                 }
             }
             // With another role the session may do other things.
             Statement::Use(Use::Role(_) | Use::SecondaryRoles(_)) => {
                 self.is_without_tables(&[Permissions]);
+            }
+            // What later statements name is then something else.
+            Statement::Use(
+                Use::Catalog(_) | Use::Schema(_) | Use::Database(_) | Use::Object(_) | Use::Default,
+            ) => {
+                self.is_without_tables(&[Write]);
             }
             Statement::Commit { .. }
             | Statement::Rollback { .. }
@@ -363,7 +376,7 @@ impl Look {
             | Statement::Deallocate { .. }
             | Statement::Close { .. }
             | Statement::ExplainTable { .. }
-            | Statement::Use(_)
+            | Statement::Use(Use::Warehouse(_))
             | Statement::List(_)
             | Statement::ShowFunctions { .. }
             | Statement::ShowVariable { .. }
@@ -392,6 +405,12 @@ impl Look {
         }
     }
 
+    /// Whether a table's name is where a file lies: ``text.`/etc/passwd` `` of Databricks, `'x.csv'` of DuckDB.
+    fn is_path(&self, name: &Ident) -> bool {
+        let path = self.dialect == Dialect::Databricks && name.value.contains(['/', ':']);
+        path || self.dialect != Dialect::PartiQl && name.quote_style == Some('\'')
+    }
+
     /// Something that is not done to tables, or to tables that are not all seen.
     fn is_without_tables(&mut self, classes: &[Class]) {
         self.is(classes);
@@ -416,6 +435,14 @@ impl Visitor for Look {
         if !query.locks.is_empty() {
             self.is(&[Class::Write]);
         }
+        for setting in query.settings.iter().flatten() {
+            match setting.key.value.to_ascii_lowercase().as_str() {
+                // What is read of a queue is gone.
+                "stream_like_engine_allow_direct_select" => self.is(&[Class::Write]),
+                "dialect" => self.doubt("it asks for another dialect"),
+                _ => {}
+            }
+        }
         for operator in &query.pipe_operators {
             if matches!(operator, PipeOperator::Call { .. }) {
                 self.doubt("it calls a table function");
@@ -434,7 +461,16 @@ impl Visitor for Look {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         for part in &relation.0 {
-            let ObjectNamePart::Function(part) = part else { continue };
+            let part = match part {
+                ObjectNamePart::Function(part) => part,
+                ObjectNamePart::Identifier(name) => {
+                    if self.is_path(name) {
+                        self.complete = false;
+                        self.doubt("it reads from a place, and not from a table");
+                    }
+                    continue;
+                }
+            };
             self.complete = false;
             // `IDENTIFIER('t')` names a table as well; which one, a variable may say.
             let names =
@@ -452,8 +488,10 @@ impl Visitor for Look {
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 self.table_function(name);
             }
-            // `TABLE(f(x))`: its function is an expression, asked below.
-            TableFactor::TableFunction { expr, .. } if !matches!(expr, Expr::Function(_)) => {
+            TableFactor::TableFunction { expr: Expr::Function(function), .. } => {
+                self.table_function(&function.name);
+            }
+            TableFactor::TableFunction { .. } => {
                 self.complete = false;
                 self.doubt("it reads from something made up");
             }
@@ -485,9 +523,28 @@ impl Visitor for Look {
     }
 }
 
-/// `EXPLAIN (ANALYZE, …)`, unless it is switched off.
-fn analyzes(option: &UtilityOption) -> bool {
+/// An option with which `EXPLAIN` runs nothing: one that is known, or `ANALYZE` switched off.
+fn only_explains(option: &UtilityOption) -> bool {
     let off =
         |arg: &Expr| matches!(arg.to_string().to_ascii_lowercase().trim_matches('\''), "false" | "off" | "0");
-    option.name.value.eq_ignore_ascii_case("analyze") && !option.arg.as_ref().is_some_and(off)
+    let name = option.name.value.as_str();
+    if doubt::analyzes(name) {
+        return option.arg.as_ref().is_some_and(off);
+    }
+    EXPLAIN_OPTIONS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
+
+const EXPLAIN_OPTIONS: &[&str] = &[
+    "verbose",
+    "costs",
+    "settings",
+    "generic_plan",
+    "buffers",
+    "wal",
+    "timing",
+    "summary",
+    "memory",
+    "serialize",
+    "format",
+    "type",
+];

@@ -114,6 +114,11 @@ fn explain_analyze_runs_what_it_explains() {
     is(Postgres, "EXPLAIN (ANALYZE true) DELETE FROM t", "delete");
     is(Postgres, "EXPLAIN (ANALYZE false) DELETE FROM t", "read");
     is(Trino, "EXPLAIN ANALYZE INSERT INTO t SELECT 1", "write");
+    is(Postgres, "EXPLAIN (ANALYSE) DELETE FROM t", "delete");
+    is(Postgres, "EXPLAIN (ANALYZE off, ANALYSE on) DELETE FROM t", "delete");
+    is(Postgres, "EXPLAIN (SOMETHING) DELETE FROM t", "delete");
+    is(Postgres, "EXPLAIN (ANALYSE off, COSTS off, FORMAT json) DELETE FROM t", "read");
+    is(MySql, "DESC ANALYSE DELETE FROM t", "unknown");
 }
 
 #[test]
@@ -151,6 +156,36 @@ fn functions_that_do_something() {
 }
 
 #[test]
+fn names_of_one_service_count_there_only() {
+    for text in ["SELECT dateadd(1)", "SELECT json_parse(a)", "SELECT uniq(a)", "SELECT tostring(a)"] {
+        is(Postgres, text, "unknown");
+        is(MySql, text, "unknown");
+    }
+    is(Redshift, "SELECT dateadd(day, 1, a), json_parse(b) FROM t", "read");
+    is(Trino, "SELECT json_parse(a) FROM t", "read");
+    is(Databricks, "SELECT uniq(a) FROM t", "unknown");
+    is(MySql, "SELECT plainto_tsquery(a), crc32(b) FROM t", "read");
+    is(BigQuery, "SELECT NET.HOST(a), HLL_COUNT.INIT(b), SAFE.LOWER(c) FROM t", "read");
+    for call in ["net.lower(a)", "hll_count.evil(a)", "`net.host`(a)", "`hll_count`.`f`(a)"] {
+        is(BigQuery, &format!("SELECT {call} FROM t"), "unknown");
+    }
+    is(ClickHouse, "SELECT sumIf(a, b), uniqExactArrayMerge(c), toInt8OrDefault(d) FROM t", "read");
+    is(ClickHouse, "SELECT evilIf(a)", "unknown");
+    is(ClickHouse, "SELECT lowerOrNull(a)", "unknown");
+    is(ClickHouse, "SELECT dictGet('http_dict', 'a', secret) FROM t", "unknown");
+}
+
+#[test]
+fn a_function_is_no_table() {
+    is(ClickHouse, "SELECT * FROM date('x')", "unknown");
+    is(ClickHouse, "SELECT * FROM format('CSV', 'a')", "read");
+    is(ClickHouse, "SELECT * FROM numbers(3)", "read");
+    is(Snowflake, "SELECT * FROM TABLE(get('x'))", "unknown");
+    is(Snowflake, "SELECT * FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))", "read");
+    is(Postgres, "SELECT * FROM regexp_matches('a', 'b') x", "read");
+}
+
+#[test]
 fn executable_comments() {
     is(MySql, "SELECT 1 /*!50000 INTO OUTFILE '/tmp/x' */", "unknown");
     is(MySql, "/*! DROP TABLE t */", "unknown");
@@ -165,6 +200,61 @@ fn comments_that_end_elsewhere() {
     is(BigQuery, "SELECT 1; -- x\u{2028}DROP TABLE t", "unknown");
     is(Postgres, "SELECT 1; -- x\r\nSELECT 2", "read read");
     is(Snowflake, "SELECT 1 # ; DROP TABLE t", "unknown");
+    is(Databricks, "SELECT 1 -- \\\n'\n, f(\"x\") -- '", "unknown");
+    is(Databricks, "SELECT 1 -- a\\b\n, 2", "read");
+    for hint in ["'", "\"", "`"] {
+        is(MySql, &format!("SELECT /*+ QB_NAME({hint}a */ 1 -- {hint}) */ sleep(10)"), "unknown");
+        is(Databricks, &format!("SELECT /*+ B({hint} */ 1 -- {hint}) */ f(1)"), "unknown");
+    }
+    is(MySql, "SELECT /*+ MAX_EXECUTION_TIME(1000) */ 1 /* it's */", "read");
+}
+
+#[test]
+fn blanks_that_are_none() {
+    is(MySql, "SELECT 1 --\u{a0}, load_file('x') FROM (SELECT 1 AS `\u{a0}`) x", "unknown");
+    is(MySql, "SELECT 1 --\u{b} '\n, sleep(1) -- '", "unknown");
+    is(MySql, "SELECT 1 --\n, 2 --\t x", "read");
+    is(Postgres, "SELECT 1\u{3000}FROM t", "unknown");
+    is(Postgres, "SELECT '\u{a0}', \"a\u{a0}b\" -- \u{a0}\nFROM t", "read");
+}
+
+#[test]
+fn pipes() {
+    for text in
+        ["SELECT 1 ->> DELETE FROM t", "SHOW TABLES ->> DELETE FROM t", "SELECT 1 ->> (DELETE FROM t)"]
+    {
+        is(Snowflake, text, "unknown");
+    }
+    is(Postgres, "SELECT a->>'b', a->>c FROM t", "read");
+    assert_eq!(
+        statements_in_any("SELECT a->>'b' FROM t", &[Postgres, Snowflake])[0].classes,
+        Class::Read.into()
+    );
+}
+
+#[test]
+fn names_that_are_more() {
+    is(Redshift, "SELECT x[f_udf(ssn)] FROM t", "unknown");
+    is(Redshift, "SELECT x[0], c.o[0].k FROM t", "read");
+    is(Trino, "SELECT * FROM \"lambda:fn\".\"db\".\"t\"", "execute");
+    is(Trino, "SHOW TABLES IN `lambda:fn`.db", "execute");
+    is(Trino, "SELECT * FROM t WHERE a = 'lambda:fn'", "read");
+    is(Databricks, "SELECT * FROM text.`/etc/passwd`", "unknown");
+    is(Databricks, "SELECT * FROM csv.`s3://evil/x`", "unknown");
+    is(Databricks, "SELECT * FROM `a b`.`t-1`", "read");
+    is(Postgres, "SELECT * FROM '/etc/passwd'", "unknown");
+    is(Snowflake, "USE DATABASE x", "write");
+    is(Databricks, "USE CATALOG x", "write");
+    is(Snowflake, "USE WAREHOUSE x", "read");
+}
+
+#[test]
+fn settings_that_change_what_a_query_does() {
+    is(ClickHouse, "SELECT * FROM t SETTINGS stream_like_engine_allow_direct_select = 1", "write");
+    is(ClickHouse, "SELECT * FROM t SETTINGS dialect = 'kusto'", "unknown");
+    is(ClickHouse, "SELECT dialect FROM t SETTINGS max_threads = 1", "read");
+    is(Databricks, "SELECT '${env:SECRET}'", "unknown");
+    is(ClickHouse, "INSERT INTO t (a) -- VALUES\nFUNCTION s3('x') VALUES (1) FORMAT x", "unknown");
 }
 
 #[test]
@@ -175,6 +265,15 @@ fn strings_that_end_elsewhere() {
     is(Trino, r"SELECT 'a\'', '; DROP TABLE t --'", "unknown");
     is(MySql, r"SELECT 1 AS `a\`, '; DROP TABLE t; -- '", "unknown");
     is(Trino, "SELECT $$ ' $$", "unknown");
+    is(BigQuery, r"SELECT b'\', '; DROP TABLE t; --'", "unknown");
+    is(BigQuery, r#"SELECT B"\", "; DROP TABLE t; --""#, "unknown");
+    is(BigQuery, r#"SELECT b'a', B"\x41""#, "read");
+    is(Databricks, r#"SELECT r'\', f("x") --'"#, "unknown");
+    is(Databricks, r"SELECT * FROM t WHERE a RLIKE r'^\s'", "read");
+    is(Databricks, r"SELECT a r, 'b' FROM t", "read");
+    is(Snowflake, "SELECT $a$ , f('x') , $a$", "unknown");
+    is(Snowflake, "SELECT $$ x $$", "read");
+    is(ClickHouse, r"SELECT x'41\', file('x') --'", "unknown");
 }
 
 #[test]
@@ -216,6 +315,10 @@ fn one_of_two_dialects() {
             || of("SELECT 1 --1; DROP TABLE t").contains("ddl")
     );
     assert_eq!(of("DELETE FROM t"), "delete");
+    assert!(of("SELECT 1 -- \r '\n , lambda_async(\"arn\",\"x\") -- '").contains("unknown"));
+    assert!(of("SELECT a::int -- \r; DROP TABLE t").contains("unknown"));
+    assert_eq!(of("SELECT a::int -- x\r\nFROM t"), "read");
+    assert_eq!(of("SELECT JSON_EXTRACT(a, '$.b.c') FROM `t`"), "read");
 }
 
 #[test]
