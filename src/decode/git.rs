@@ -76,7 +76,7 @@ pub struct GitPush {
     pub repository: String,
     /// Empty for the probe that git sends before a large push, and which changes nothing.
     pub commands: Vec<RefChange>,
-    /// What the client and server agreed upon: `report-status`, `side-band-64k`, `atomic`, `agent=git/2.47.0`.
+    /// What the client and server agreed upon, behind any command: `report-status`, `side-band-64k`, `atomic`, `agent=git/2.47.0`.
     pub capabilities: Vec<String>,
     /// As given by `git push -o`.
     pub options: Vec<String>,
@@ -131,7 +131,7 @@ pub enum GitError {
     Name,
     #[error("the push has more than {} commands", COMMANDS_MAX)]
     TooMany,
-    #[error("the certificate of the push has no end")]
+    #[error("the certificate of the push is not one that all servers read alike")]
     Certificate,
 }
 
@@ -164,10 +164,14 @@ impl GitPush {
                 continue;
             }
             let (line, capabilities) = split_at_nul(data);
-            if push.commands.is_empty() && !push.signed && !capabilities.is_empty() {
-                push.capabilities = words(capabilities);
+            // git takes heed of those behind any command, not of the first one's alone.
+            push.capabilities.extend(words(capabilities));
+            let begins = trimmed(line) == b"push-cert";
+            // git refuses commands beside a certificate, and others may do one or the other.
+            if push.signed || (begins && !push.commands.is_empty()) {
+                return Err(GitError::Certificate);
             }
-            if trimmed(line) == b"push-cert" {
+            if begins {
                 push.signed = true;
                 push.certificate(&mut lines)?;
             } else {
@@ -191,33 +195,27 @@ impl GitPush {
         self.capabilities.iter().any(|known| known == capability)
     }
 
-    /// The commands of a signed push stand within its certificate.
+    /// The commands of a signed push stand within its certificate. One without any leaves those beside it in force.
     fn certificate(&mut self, lines: &mut Lines<'_>) -> Result<(), GitError> {
         // Fields, an empty line, commands, the signature.
         let mut in_head = true;
         loop {
-            let Line::Data(data) = lines.next()? else { return Err(GitError::Certificate) };
-            match trimmed(data) {
-                b"push-cert-end" => return Ok(()),
+            match certificate_line(lines)? {
+                CERTIFICATE_END => break,
                 b"" => in_head = false,
                 field if in_head => {
                     if let Some(option) = field.strip_prefix(b"push-option ") {
                         self.options.push(String::from_utf8_lossy(option).into_owned());
                     }
                 }
-                line if line.starts_with(b"-----BEGIN ") => {
-                    // What follows is the signature.
-                    loop {
-                        match lines.next()? {
-                            Line::Data(data) if trimmed(data) == b"push-cert-end" => return Ok(()),
-                            Line::Data(_) => {}
-                            Line::Flush => return Err(GitError::Certificate),
-                        }
-                    }
+                line if line.starts_with(SIGNATURE) => {
+                    pass_signature(lines)?;
+                    break;
                 }
                 line => self.command(line)?,
             }
         }
+        if self.commands.is_empty() { Err(GitError::Certificate) } else { Ok(()) }
     }
 
     fn command(&mut self, line: &[u8]) -> Result<(), GitError> {
@@ -248,6 +246,25 @@ impl GitPush {
             new: new.to_owned(),
         });
         Ok(())
+    }
+}
+
+/// git joins the packets of a certificate, each up to its NUL, and looks for lines in what comes out: only where each
+/// packet is one line are those the same.
+fn certificate_line<'b>(lines: &mut Lines<'b>) -> Result<&'b [u8], GitError> {
+    let Line::Data(data) = lines.next()? else { return Err(GitError::Certificate) };
+    let line = data.strip_suffix(b"\n").ok_or(GitError::Certificate)?;
+    if memchr::memchr2(0, b'\n', line).is_some() { Err(GitError::Certificate) } else { Ok(line) }
+}
+
+/// Goes to the end of the certificate. To git the last signature is the one, and what stands in front are commands.
+fn pass_signature(lines: &mut Lines<'_>) -> Result<(), GitError> {
+    loop {
+        match certificate_line(lines)? {
+            CERTIFICATE_END => return Ok(()),
+            line if line.starts_with(SIGNATURE) => return Err(GitError::Certificate),
+            _ => {}
+        }
     }
 }
 
@@ -285,7 +302,7 @@ fn split_at_nul(data: &[u8]) -> (&[u8], &[u8]) {
 
 fn words(bytes: &[u8]) -> Vec<String> {
     bytes
-        .split(|b| b.is_ascii_whitespace())
+        .split(|b| b.is_ascii_whitespace() || *b == 0)
         .filter(|word| !word.is_empty())
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect()
@@ -296,6 +313,9 @@ fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
+const CERTIFICATE_END: &[u8] = b"push-cert-end";
+/// What each kind of signature begins with.
+const SIGNATURE: &[u8] = b"-----BEGIN ";
 const SERVICE: &str = "/git-receive-pack";
 const SUFFIX: &str = ".git";
 /// A mirror of everything has some thousands.

@@ -15,6 +15,10 @@ rules:
     when: { host: git.test, git: { change: delete, ref: "refs/tags/*" } }
     verdict: hold
     why: The test says so.
+  - id: options
+    when: { host: git.test, git: { option: "merge_request.*" } }
+    verdict: hold
+    why: The test says so.
   - id: dumb-push
     when: { host: git.test, method: [PUT, DELETE, MOVE, LOCK, MKCOL], path: { regex: "\\.git/(info/refs|objects/|refs/)" } }
     verdict: hold
@@ -178,6 +182,58 @@ async fn pushes() {
     };
     cases.stopped("signed", send(PATH, certificate(&main())));
     cases.stopped("signed, beside another command", send(PATH, push(&["push-cert".to_owned(), main()])));
+    let packets = |lines: &[&str]| {
+        [lines.iter().map(|text| line(text)).collect::<String>().as_bytes(), b"0000PACK"].concat()
+    };
+    let (evil, good) = (format!("{}\n", main()), format!("{}\n", create("refs/heads/topic")));
+    let (cert, head, end) = ("push-cert\0 report-status", "certificate version 0.1\n", "push-cert-end\n");
+    let signature = "-----BEGIN PGP SIGNATURE-----\n";
+    for (name, lines) in [
+        ("two lines in a packet", vec![cert, &format!("{head}\n{evil}"), "\n", &good, end]),
+        ("two commands in a packet", vec![cert, head, "\n", &format!("{good}{evil}"), end]),
+        ("a head in one packet", vec![cert, &format!("{head}\n{evil}{good}{signature}"), "\n", &good, end]),
+        ("a NUL in its end", vec![cert, "push-cert-end\n\0x", &main(), "push-cert", end, &good]),
+        ("a NUL in a field", vec![cert, &format!("certificate\0{evil}"), "\n", &good, end]),
+        ("no line feed", vec![cert, head, "\n", good.trim_end(), "x\n", end]),
+        ("two signatures", vec![cert, head, "\n", &good, signature, &evil, signature, end]),
+        ("none inside, one outside", vec![cert, end, &main()]),
+        ("one outside as well", vec![cert, head, "\n", &good, end, &main()]),
+        ("one in front as well", vec![&main(), cert, head, "\n", &good, end]),
+        ("two certificates", vec![cert, head, "\n", &good, end, cert, head, "\n", &evil, end]),
+    ] {
+        cases.stopped(format!("signed, {name}"), send(PATH, packets(&lines)));
+    }
+    cases.passed(
+        "signed with SSH",
+        send(PATH, packets(&[cert, head, "\n", &good, "-----BEGIN SSH SIGNATURE-----\n", "x\n", end])),
+    );
+    cases.stopped(
+        "options that the second command announces",
+        send(
+            PATH,
+            [
+                line(&format!("{}\0 report-status", create("refs/heads/a"))).as_bytes(),
+                line(&format!("{}\0 push-options", create("refs/heads/b"))).as_bytes(),
+                b"0000",
+                line("merge_request.create").as_bytes(),
+                b"0000PACK",
+            ]
+            .concat(),
+        ),
+    );
+    cases.passed(
+        "other options",
+        send(
+            PATH,
+            [
+                line(&format!("{}\0 report-status push-options", create("refs/heads/a"))).as_bytes(),
+                b"0000",
+                line("ci.skip").as_bytes(),
+                b"0000PACK",
+            ]
+            .concat(),
+        ),
+    );
     let long = [&push(&[main()])[..], &vec![b'x'; 3 << 20]].concat();
     cases.stopped("a long packfile", send(PATH, long));
     let chunked = {

@@ -122,13 +122,64 @@ fn what_reads_two_ways_is_refused() {
     assert_eq!(refused(&body(&["push-cert\0 report-status".to_owned()], b"")), GitError::Certificate);
 }
 
-/// The capabilities of a later command do not replace those of the first, and its NUL ends its name.
+/// The NUL of a later command ends its name, and its capabilities count as git counts them.
 #[test]
 fn a_second_nul_hides_nothing() {
-    let lines = [first(OLD, NEW, "refs/heads/topic"), format!("{OLD} {NEW} refs/heads/main\0push-options")];
-    let push = GitPush::read("r", &body(&lines, b"")).unwrap();
+    let lines =
+        [first(OLD, NEW, "refs/heads/topic"), format!("{OLD} {NEW} refs/heads/main\0push-options\0x")];
+    let bytes = [body(&lines, b""), pkt("ci.skip"), b"0000PACK".to_vec()].concat();
+    let push = GitPush::read("r", &bytes).unwrap();
     assert_eq!(changes(&push), [(Change::Update, "refs/heads/topic"), (Change::Update, "refs/heads/main")]);
-    assert!(!push.has("push-options"));
+    assert_eq!(push.options, ["ci.skip"]);
+    // Without a second list behind the commands, as without one behind those of the first.
+    assert_eq!(GitPush::read("r", &body(&lines, b"PACK")), Err(GitError::Length));
+}
+
+/// git joins the packets of a certificate, each up to its NUL, and only then looks for lines.
+#[test]
+fn a_certificate_is_read_line_by_line_or_not_at_all() {
+    let command = format!("{NONE} {NEW} refs/heads/topic\n");
+    let hidden = format!("{OLD} {NONE} refs/heads/main\n");
+    let begin = "push-cert\0 report-status";
+    let signature = "-----BEGIN PGP SIGNATURE-----\n";
+    let head = "certificate version 0.1\n";
+    let sound: &[&str] = &[begin, head, "\n", &command, signature, "\n", "x\n", "push-cert-end\n"];
+    let read = |lines: &[&str]| {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        GitPush::read("r", &body(&lines, b"PACK"))
+    };
+    assert_eq!(changes(&read(sound).unwrap()), [(Change::Create, "refs/heads/topic")]);
+    let two = format!("certificate version 0.1\n\n{hidden}");
+    let behind = format!("{hidden}{command}");
+    let nul_in_field = format!("certificate\0{hidden}");
+    let open = command.trim_end();
+    let refused: &[&[&str]] = &[
+        // Two lines in one packet: of the head, of commands, with a signature.
+        &[begin, &two, "\n", &command, "push-cert-end\n"],
+        &[begin, head, "\n", &behind, signature, "x\n", "push-cert-end\n"],
+        &[begin, head, "\n", &command, "-----BEGIN \n\n", "push-cert-end\n"],
+        // A line that goes on in the next packet.
+        &[begin, head, "\n", open, "x\n", "push-cert-end\n"],
+        &[begin, head, "", "\n", &command, "push-cert-end\n"],
+        // A NUL ends a packet.
+        &[begin, &nul_in_field, "\n", &command, "push-cert-end\n"],
+        &[begin, head, "\n", &command, "push-cert-end\n\0x", &hidden, "push-cert-end\n"],
+        &[begin, head, "\n", &command, signature, "push-cert-end\0\n", &hidden, "push-cert-end\n"],
+        // An end that is none to git.
+        &[begin, head, "\n", &command, "push-cert-end"],
+        // Only the last signature is one.
+        &[begin, head, "\n", &command, signature, &hidden, signature, "push-cert-end\n"],
+        // Without commands, twice, beside commands.
+        &[begin, "push-cert-end\n"],
+        &[begin, head, "\n", signature, "push-cert-end\n"],
+        &[begin, "push-cert-end\n", &hidden],
+        &[begin, head, "\n", &command, "push-cert-end\n", begin, head, "\n", &hidden, "push-cert-end\n"],
+        &[begin, head, "\n", &command, "push-cert-end\n", &hidden],
+        &[&hidden, begin, head, "\n", &command, "push-cert-end\n"],
+    ];
+    for lines in refused {
+        assert_eq!(read(lines), Err(GitError::Certificate), "{lines:?}");
+    }
 }
 
 #[test]
