@@ -13,6 +13,7 @@ use super::protocol::{Call, Claim, Kind, Protocol, Request, Spec, Unread, View};
 use super::{Body, Json, component, same_folded, split};
 use crate::digest::sha256_hex;
 use crate::request::Head;
+use http::header::{SEC_WEBSOCKET_KEY, UPGRADE};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -34,8 +35,12 @@ const fn claim(_: &Head<'_>) -> Claim {
 }
 
 fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
-    let in_url = Envelope::of_pairs(url_pairs(request.head.query.unwrap_or_default()))?;
-    let in_body = in_body(request)?;
+    let carrier = Carrier::of(request.head);
+    let mut in_url = Envelope::of_pairs(url_pairs(request.head.query.unwrap_or_default()), carrier)?;
+    if carrier == Carrier::Message {
+        in_url.ids.clear(); // of the connection
+    }
+    let in_body = in_body(request, carrier)?;
     let in_both = in_url.runs() && in_body.iter().any(Envelope::runs);
     if in_both {
         return Err("it has a GraphQL query in its URL and another one in its body".into());
@@ -61,6 +66,25 @@ fn hidden<'a>(persisted: Vec<Cow<'a, str>>) -> Call<'a> {
     fields.into_iter().fold(Call::default(), Call::with_hidden).with_names("persisted", persisted, true)
 }
 
+/// What brings the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    Request,
+    /// On a WebSocket, where a message has a type, and an id of its own.
+    Message,
+}
+
+impl Carrier {
+    /// A message has the fields of its handshake. No request but a handshake keeps `Upgrade`, and no handshake has a
+    /// body that is read.
+    fn of(head: &Head<'_>) -> Self {
+        let upgrade = head.headers.get(UPGRADE).map(|protocol| protocol.as_bytes());
+        let is_handshake = upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+            && head.headers.contains_key(SEC_WEBSOCKET_KEY);
+        if is_handshake { Self::Message } else { Self::Request }
+    }
+}
+
 /// One request to a GraphQL server, with all that its members can stand for.
 #[derive(Debug, Clone, Default)]
 struct Envelope<'a> {
@@ -72,7 +96,7 @@ struct Envelope<'a> {
     variables: Vec<Cow<'a, Json>>,
     /// Hashes and ids that stand for a text.
     persisted: Vec<Cow<'a, str>>,
-    /// What stands for a text if there is none (Relay).
+    /// What stands for a text if there is none (Relay), or though there is one (Absinthe).
     ids: Vec<Cow<'a, str>>,
     /// Something stands where a text, a name or an id should be, and is none.
     odd: bool,
@@ -87,7 +111,7 @@ fn url_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> 
     split(query, &['&']).chain(others).map(|(name, value)| (component(name), component(value)))
 }
 
-fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
+fn in_body<'a>(request: &Request<'a>, carrier: Carrier) -> Result<Vec<Envelope<'a>>, Unread> {
     let decoded = match request.body {
         Body::Empty => return Ok(Vec::new()),
         Body::Decoded(decoded) => decoded,
@@ -96,13 +120,13 @@ fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
     };
     let mut envelopes = Vec::new();
     if let Some(json) = &decoded.json {
-        envelopes.extend(of_json(Cow::Borrowed(json))?);
+        envelopes.extend(of_json(Cow::Borrowed(json), carrier)?);
     }
     if let Some(form) = &decoded.form {
         for (_, operations) in form.iter().filter(|(name, _)| same_folded(name, "operations")) {
             let json = super::json::read(operations)
                 .map_err(|_| Unread::from("the `operations` of its form are not JSON"))?;
-            envelopes.extend(of_json(Cow::Owned(json))?);
+            envelopes.extend(of_json(Cow::Owned(json), carrier)?);
         }
         for (_, map) in form.iter().filter(|(name, _)| same_folded(name, "map")) {
             only_variables(map)?;
@@ -110,7 +134,7 @@ fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
         let pairs = form.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), value.as_str().into()));
         // Older servers part the pairs of a form at `;` too.
         let text = decoded.text.as_deref().filter(|text| text.contains(';') && !text.starts_with("--"));
-        let envelope = Envelope::of_pairs(pairs.chain(url_pairs(text.unwrap_or_default())))?;
+        let envelope = Envelope::of_pairs(pairs.chain(url_pairs(text.unwrap_or_default())), carrier)?;
         if !envelopes.is_empty() && envelope.runs() {
             return Err("it has a GraphQL query in `operations` and another one beside them".into());
         }
@@ -132,15 +156,16 @@ fn in_body<'a>(request: &Request<'a>) -> Result<Vec<Envelope<'a>>, Unread> {
 }
 
 /// One envelope, or those of a batch.
-fn of_json(json: Cow<'_, Json>) -> Result<Vec<Envelope<'_>>, Unread> {
+fn of_json(json: Cow<'_, Json>, carrier: Carrier) -> Result<Vec<Envelope<'_>>, Unread> {
     let one = |json| match json {
         Cow::Borrowed(Json::Map(members)) => {
             let members =
                 members.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value)));
-            Envelope::of_members(members)
+            Envelope::of_members(members, carrier)
         }
         Cow::Owned(Json::Map(members)) => {
-            Envelope::of_members(members.into_iter().map(|(name, value)| (name.into(), Cow::Owned(value))))
+            let members = members.into_iter().map(|(name, value)| (name.into(), Cow::Owned(value)));
+            Envelope::of_members(members, carrier)
         }
         Cow::Borrowed(Json::List(_)) | Cow::Owned(Json::List(_)) => {
             Err("it has a list of GraphQL requests within a list".into())
@@ -187,25 +212,41 @@ fn bounded(requests: usize) -> Result<(), Unread> {
 }
 
 impl<'a> Envelope<'a> {
-    fn of_pairs(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, Unread> {
-        let members = pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| {
+    fn of_pairs(
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+        carrier: Carrier,
+    ) -> Result<Self, Unread> {
+        let (mut odd, mut odd_variables) = (false, false);
+        let mut members = Vec::new();
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
             let name = match name.strip_suffix("[]") {
                 Some(bare) => Cow::Owned(bare.to_owned()), // as PHP and Rack read it
                 None => name,
             };
+            match inside(&name) {
+                Some(known) if known == "variables" => odd_variables = true,
+                Some(_) => odd = true,
+                None => {}
+            }
             let structured = ["variables", "extensions"].iter().any(|known| same_folded(&name, known));
             let value = match super::json::read(&value) {
                 Ok(json) if structured => json,
                 _ => Json::Text(value.into_owned()),
             };
-            (name, Cow::Owned(value))
-        });
-        Self::of_members(members)
+            members.push((name, Cow::Owned(value)));
+        }
+        let mut envelope = Self::of_members(members, carrier)?;
+        envelope.odd |= odd;
+        envelope.odd_variables |= odd_variables;
+        Ok(envelope)
     }
 
-    fn of_members(members: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, Json>)>) -> Result<Self, Unread> {
+    fn of_members(
+        members: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, Json>)>,
+        carrier: Carrier,
+    ) -> Result<Self, Unread> {
         let mut envelope = Self::default();
-        let (mut payloads, mut ids, mut is_message) = (Vec::new(), Vec::new(), false);
+        let (mut payloads, mut ids, mut types) = (Vec::new(), Vec::new(), Vec::new());
         for (name, value) in members {
             let is = |known: &str| same_folded(&name, known);
             if is("query") {
@@ -226,24 +267,40 @@ impl<'a> Envelope<'a> {
                     _ => value,
                 };
                 take_text(value, &mut ids);
-            } else {
-                is_message |= is("type");
+            } else if is("type") {
+                types.push(value);
             }
         }
-        // A WebSocket message has a type, and an id of its own.
-        if payloads.is_empty() && !is_message {
-            envelope.ids = ids;
-        }
+        let has_payload = !payloads.is_empty();
         // The messages of GraphQL over WebSocket wrap the envelope once.
+        let mut wraps = false;
         for payload in payloads.into_iter().filter(|payload| matches!(**payload, Json::Map(_))) {
-            for inner in of_json(payload)?.into_iter().filter(Self::runs) {
-                if envelope.runs() {
+            for inner in of_json(payload, carrier)? {
+                if !inner.runs() {
+                    envelope.take_names(inner);
+                } else if envelope.runs() {
                     return Err("it has a GraphQL query in `payload` and another one beside it".into());
+                } else {
+                    wraps = true;
+                    envelope = inner;
                 }
-                envelope = inner;
             }
+        }
+        let is_message = match carrier {
+            Carrier::Message => has_payload || !types.is_empty(),
+            // Like one, in a request: where it is none, a server takes no heed of its type, and runs what the id names.
+            Carrier::Request => wraps && types.iter().any(|kind| is_start(kind)),
+        };
+        if !is_message {
+            ids.into_iter().for_each(|id| envelope.add_id(id));
         }
         Ok(envelope)
+    }
+
+    fn add_id(&mut self, id: Cow<'a, str>) {
+        if !self.ids.contains(&id) {
+            self.ids.push(id);
+        }
     }
 
     fn take_variables(&mut self, value: Cow<'a, Json>) {
@@ -306,8 +363,9 @@ impl<'a> Envelope<'a> {
         !(self.runs() || named || self.odd_variables)
     }
 
-    /// Takes what another place says of the operation and of variables.
+    /// Takes what another place says of the operation and of variables, and an id that may stand for the text.
     fn take_names(&mut self, other: Self) {
+        other.ids.into_iter().for_each(|id| self.add_id(id));
         let new = other.names.into_iter().filter(|name| !self.names.contains(name)).collect::<Vec<_>>();
         self.strewn |= other.strewn || !new.is_empty();
         self.names.extend(new);
@@ -347,12 +405,13 @@ impl<'a> Envelope<'a> {
 
     /// The texts, and the ids that stand for others than these: a hash beside its own text says nothing new.
     fn meant(&self) -> (&[Cow<'a, str>], Vec<Cow<'a, str>>) {
-        if self.persisted.is_empty() {
+        if self.persisted.is_empty() && self.ids.is_empty() {
             return (&self.texts, Vec::new());
         }
         let own: Vec<String> = self.texts.iter().map(|text| sha256_hex(text.as_bytes())).collect();
         let known = |id: &&Cow<'a, str>| own.iter().any(|hash| hash.eq_ignore_ascii_case(id));
-        (&self.texts, self.persisted.iter().filter(|id| !known(id)).cloned().collect())
+        let ids = self.persisted.iter().chain(&self.ids);
+        (&self.texts, ids.filter(|id| !known(id)).cloned().collect())
     }
 
     fn add_operation(&self, operation: &Operation<'_>, view: &mut View<'a>) {
@@ -434,6 +493,22 @@ fn nodes(value: &Json, most: usize) -> usize {
     count
 }
 
+/// The member that a name in a form or a URL is a part of, or that of one request of a batch.
+fn inside(name: &str) -> Option<&'static str> {
+    let marks = ['[', '.'];
+    let (first, rest) = name.split_at(name.find(marks)?);
+    let is_number = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
+    let member = if is_number { rest.get(1..)?.split([']', '[', '.']).next()? } else { first };
+    PARTED
+        .into_iter()
+        .find(|known| same_folded(member, known))
+        .map(|known| if is_number { "operations" } else { known })
+}
+
+fn is_start(kind: &Json) -> bool {
+    matches!(kind, Json::Text(kind) if STARTS.contains(&kind.as_str()))
+}
+
 /// Takes a text; nothing counts as no text. False: it is something else.
 fn take_text<'a>(value: Cow<'a, Json>, texts: &mut Vec<Cow<'a, str>>) -> bool {
     let text = match value {
@@ -452,7 +527,12 @@ fn take_text<'a>(value: Cow<'a, Json>, texts: &mut Vec<Cow<'a, str>>) -> bool {
 }
 
 /// Members that name a text which the server knows.
-const PERSISTED: [&str; 6] = ["documentId", "doc_id", "queryId", "query_id", "queryHash", "sha256Hash"];
+const PERSISTED: [&str; 8] =
+    ["documentId", "doc_id", "docId", "queryId", "query_id", "queryHash", "sha256Hash", "operationId"];
+/// What a form or a URL can name a part of, as in `variables[a]=1`: for servers that make maps of such names.
+const PARTED: [&str; 5] = ["variables", "extensions", "query", "operationName", "operations"];
+/// What starts an operation, in both protocols of GraphQL over WebSocket.
+const STARTS: [&str; 2] = ["subscribe", "start"];
 /// Nobody names one thing in more ways.
 const READINGS_MAX: usize = 8;
 /// Values of variables that are put into arguments, at most.

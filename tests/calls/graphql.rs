@@ -15,6 +15,10 @@ rules:
     when: { host: graphql.test, path: /graphql, graphql: { type: mutation, field: deleteUser } }
     verdict: hold
     why: The test says so.
+  - id: deploy
+    when: { host: graphql.test, path: /graphql, graphql: { field: deploy, arguments: { /env: prod } } }
+    verdict: hold
+    why: The test says so.
   - id: listen
     when: { host: graphql.test, path: /graphql, graphql: { type: subscription, field: "secret*" } }
     verdict: hold
@@ -93,6 +97,20 @@ async fn documents() {
         ("comment ended by a line separator", "mutation { updateUser #\u{2028} deleteUser\n }"),
         ("comment ended by NEL", "mutation { updateUser #\u{85} deleteUser\n }"),
         ("three quotes as two and one", r#"mutation { x(a: ["""a"]) deleteUser(b: ["b"""]) }"#),
+        (
+            "one quote escaped in three quotes",
+            "mutation { safe(x: \"\"\"a\"\\\"\"\") deleteUser(id:1){id} #\"\"\")\n }",
+        ),
+        ("four quotes at an end", "mutation { safe(x: [\"\"\"x\"\"\"\" ]) deleteUser(id:1){id} #\"])\n }"),
+        ("four quotes at a start", "mutation { safe(x: \"\"\"\"x\"\"\") { id } }"),
+        ("four quotes within", "mutation { safe(x: \"\"\"a\\\"\"\"\"b\"\"\") { id } }"),
+        ("an escape at the start of three quotes", "mutation { safe(x: \"\"\"\\\"a\"\"\") { id } }"),
+        ("two strings side by side", r#"mutation { safe(x: ["a""b"]) { id } }"#),
+        ("an empty string and a string", r#"mutation { safe(x: ["" """b"""]) { id } y(z: [""""""""]) }"#),
+        (
+            "a comment that goes on behind CR",
+            "mutation { safe(x: 1 #\r, y: \"\"\"\n) deleteUser(id:1){id} #\r\"\"\")\n }",
+        ),
         ("commas", ",,,mutation,,,{,,deleteUser,(,id:1,),{,id,},,}"),
         ("no blanks", "mutation{deleteUser(id:1){id}}"),
         ("tabs and lines", "\t\r\n\tmutation\r\n\t{\tdeleteUser\t(id:1)\r\n}"),
@@ -170,6 +188,11 @@ async fn documents() {
         ("directives", "query($x: Boolean!) { me @include(if: $x) { id @skip(if: false) } }"),
         ("emoji", r#"{ search(text: "😀 deleteUser") { id } }"#),
         ("a defer", "{ me { ... @defer { friends { id } } } }"),
+        ("a backslash in three quotes", r#"mutation { note(a: """C:\dir \d+ \n.""") { id } }"#),
+        ("nothing in three quotes", r#"mutation { note(a: """""", b: "") { id } }"#),
+        ("two quotes within three", r#"mutation { note(a: """say ""no"" now""") { id } }"#),
+        ("strings in a list", r#"mutation { note(a: ["a" "b","c", "", ""]) { id } }"#),
+        ("comments ended by CR LF", "# a\r\n{ me # b\r\n { id } } # c"),
         ("trailing blanks", "{ me { id } }\r\n\r\n"),
     ] {
         cases.passed(name, query(text));
@@ -281,6 +304,15 @@ async fn envelopes() {
         ("doc_id", json!({ "doc_id": "123", "variables": {} }).to_string()),
         ("id", json!({ "id": "abc" }).to_string()),
         ("id that is a number", json!({ "id": 7 }).to_string()),
+        ("id beside a text", json!({ "id": "purge", "query": GOOD }).to_string()),
+        ("id beside a type", json!({ "id": "purge", "type": "x" }).to_string()),
+        ("id beside the type of a message", json!({ "id": "purge", "type": "complete" }).to_string()),
+        ("id beside a payload", json!({ "id": "purge", "payload": 1 }).to_string()),
+        ("id beside an odd type and a text", json!({ "id": "purge", "type": "x", "payload": { "query": GOOD } }).to_string()),
+        ("id in a payload", json!({ "id": "1", "type": "start", "payload": { "id": "purge" } }).to_string()),
+        ("docId", json!({ "docId": "purge" }).to_string()),
+        ("operationId", json!({ "operationId": "purge", "query": GOOD }).to_string()),
+        ("operationId in extensions", json!({ "extensions": { "operationId": "purge" } }).to_string()),
         ("queryId", json!({ "queryId": "abc" }).to_string()),
         ("queryHash", json!({ "queryHash": "abc" }).to_string()),
         ("a name alone", json!({ "operationName": "DeleteUser" }).to_string()),
@@ -292,7 +324,10 @@ async fn envelopes() {
         ("two benign", json!([{ "query": GOOD }, { "query": "{ you }" }]).to_string()),
         ("text and its hash", json!({ "query": GOOD, "extensions": { "persistedQuery": { "version": 1, "sha256Hash": sha256(GOOD) } } }).to_string()),
         ("other extensions", json!({ "query": GOOD, "extensions": { "clientLibrary": { "name": "x" } } }).to_string()),
-        ("an id beside a query", json!({ "id": "1", "query": GOOD }).to_string()),
+        ("its own hash as an id", json!({ "id": sha256(GOOD), "query": GOOD }).to_string()),
+        ("a good payload", json!({ "id": "1", "type": "subscribe", "payload": { "query": GOOD } }).to_string()),
+        ("a good payload of the old protocol", json!({ "id": 1, "type": "start", "payload": { "query": GOOD } }).to_string()),
+        ("a type without an id", json!({ "type": "x", "status": "ok" }).to_string()),
         ("a value that has it", json!({ "query": GOOD, "variables": { "text": EVIL } }).to_string()),
         ("null variables", json!({ "query": GOOD, "variables": null, "operationName": null }).to_string()),
         ("emoji", json!({ "query": GOOD, "variables": { "a": "😀\n" } }).to_string()),
@@ -336,6 +371,37 @@ async fn carriers() {
     );
     cases.stopped("GET by documentId", get("documentId=abc"));
     cases.stopped("GET by id", get("id=abc"));
+    cases.stopped("an id in the URL beside a text", post_json(HOST, "/graphql?id=purge", json(GOOD)));
+    cases.stopped("an id and a text in the URL", get(&format!("query={good}&id=purge")));
+    for (name, given) in [
+        ("a hash in brackets", "extensions[persistedQuery][sha256Hash]=ab"),
+        ("a hash with dots", "extensions.persistedQuery.sha256Hash=ab"),
+        ("a text in brackets", "query[0]=x"),
+        ("a name in brackets", "operationName[x]=B"),
+        ("a batch in brackets", "0[query]=x"),
+        ("a batch with dots", "0.query=x"),
+        ("operations in brackets", "operations[query]=x"),
+        ("brackets, encoded", "0%5Bquery%5D=x"),
+        ("brackets, in capitals", "Extensions[persistedQuery]=x"),
+    ] {
+        cases.stopped(format!("GET: {name}"), get(given));
+        cases.stopped(format!("form: {name}"), typed("application/x-www-form-urlencoded", given));
+        cases.stopped(format!("URL: {name}"), post_json(HOST, &format!("/graphql?{given}"), json(GOOD)));
+    }
+    let deploy = json("mutation($e: String) { deploy(env: $e) { id } }");
+    cases.stopped("variables in brackets in the URL", post_json(HOST, "/graphql?variables[e]=prod", &deploy));
+    cases.stopped(
+        "variables in brackets in a form",
+        typed(
+            "application/x-www-form-urlencoded",
+            format!("query={}&variables[e]=prod", encoded("mutation($e: String) { deploy(env: $e) { id } }")),
+        ),
+    );
+    cases.passed("other variables", post_json(HOST, "/graphql", &deploy));
+    cases.passed(
+        "other brackets in the URL",
+        post_json(HOST, "/graphql?filter[query]=x&a.variables=1&0=x", json(GOOD)),
+    );
     cases.stopped("HEAD", request("HEAD", HOST, &format!("/graphql?query={evil}"), "", ""));
     cases.stopped(
         "POST with all in the URL",

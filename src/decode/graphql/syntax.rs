@@ -83,7 +83,8 @@ pub(super) enum Fault {
 /// The definitions of a document of `tokens_max` tokens at most, those without a meaning among them. It goes into
 /// itself as deep as brackets do, which the caller has bounded.
 pub(super) fn definitions(text: &str, tokens_max: usize) -> Result<Vec<Definition<'_>>, Fault> {
-    let mut reader = Reader { lexer: Lexer::new(text).with_limit(tokens_max), next: None };
+    let lexer = Lexer::new(text).with_limit(tokens_max);
+    let mut reader = Reader { text, lexer, next: None, string_end: None };
     reader.bump()?;
     let mut definitions = Vec::new();
     while reader.next.is_some() {
@@ -93,9 +94,12 @@ pub(super) fn definitions(text: &str, tokens_max: usize) -> Result<Vec<Definitio
 }
 
 struct Reader<'t> {
+    text: &'t str,
     lexer: Lexer<'t>,
     /// The next token that has a meaning; none at the end.
     next: Option<Token<'t>>,
+    /// Where the last string ended.
+    string_end: Option<usize>,
 }
 
 impl<'t> Reader<'t> {
@@ -105,14 +109,30 @@ impl<'t> Reader<'t> {
             let Some(token) = self.lexer.next() else { break None };
             let token = token.map_err(|_| Fault::Malformed)?;
             match token.kind() {
-                // Earlier drafts of the language ended a line here, and graphql-java still ends a comment.
-                TokenKind::Comment if token.data().contains(LINE_ENDS) => return Err(Fault::Malformed),
+                TokenKind::Comment if !self.is_one_comment(&token) => return Err(Fault::Malformed),
+                TokenKind::StringValue if !self.is_one_string(&token) => return Err(Fault::Malformed),
                 TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma => {}
                 TokenKind::Eof => break None,
                 _ => break Some(token),
             }
         };
         Ok(std::mem::replace(&mut self.next, following))
+    }
+
+    /// Whether all servers end the comment here.
+    fn is_one_comment(&self, token: &Token<'t>) -> bool {
+        let behind = self.text.get(token.index() + token.data().len()..).unwrap_or_default();
+        // To graphql-ruby a comment goes on behind a CR.
+        let cr = behind.starts_with('\r') && !behind.starts_with("\r\n");
+        // Earlier drafts of the language ended a line at these, and graphql-java still ends a comment.
+        !cr && !token.data().contains(LINE_ENDS)
+    }
+
+    /// Whether all servers see this one string here.
+    fn is_one_string(&mut self, token: &Token<'t>) -> bool {
+        let (start, text) = (token.index(), token.data());
+        let adjoins = self.string_end.replace(start + text.len()) == Some(start);
+        !adjoins && !(text.starts_with("\"\"\"") && may_end_elsewhere(text))
     }
 
     fn at(&self, kind: TokenKind) -> bool {
@@ -320,6 +340,13 @@ impl<'t> Reader<'t> {
         }
         Ok(Field { name, arguments })
     }
+}
+
+/// Whether some lexer in use finds the end of a string in three quotes somewhere else: they differ on what escapes a
+/// quote, and on which three of four quotes are the end (graphql-ruby and its lexer in C).
+fn may_end_elsewhere(token: &str) -> bool {
+    let is_empty = token == "\"\"\"\"\"\"";
+    !is_empty && ["\\\"", "\"\\", "\"\"\"\""].iter().any(|mark| token.contains(mark))
 }
 
 /// Whether a server from before strings in three quotes (June 2018) would see the end of a text within this one, and
