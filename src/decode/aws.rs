@@ -50,6 +50,10 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     {
         services.push(other.to_owned());
     }
+    let is_control = service.name == "s3-control";
+    if is_control && !services.iter().any(|name| name == "s3") {
+        services.push("s3".to_owned()); // as policies name its actions
+    }
     let (named, complete) = named(request)?;
     let overrides = super::named_methods(head.headers);
     for service_name in services {
@@ -67,25 +71,52 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
             view.calls.extend(named);
         }
         // A REST service takes no heed of `Action` and the like; a path that names an action stands beside them.
-        if service_name == "s3" {
-            for call in super::heads(head, &overrides).filter_map(|head| s3::call(&head, &service)) {
-                for action in call.actions {
-                    let shown = base(&service_name).with("action", action);
-                    let shown =
-                        call.bucket.iter().fold(shown, |shown, bucket| shown.with("bucket", bucket.clone()));
-                    view.calls.push(call.key.iter().fold(shown, |shown, key| shown.with("key", key.clone())));
-                }
-            }
+        if service_name == "s3" && is_control {
+            let call = base(&service_name).with_hidden("action");
+            view.calls.push(call.with_hidden("bucket").with_hidden("key"));
             continue;
         }
+        if service_name == "s3" {
+            let calls = super::heads(head, &overrides).flat_map(|head| s3::calls(&head, &service));
+            view.calls.extend(calls.flat_map(|call| call.shown(&base(&service_name))));
+            continue;
+        }
+        let mut heads = super::heads(head, &overrides);
+        let may_be_rest = heads.any(|head| may_be_rest(&service_name, &head));
         let mapped: Vec<_> =
             super::heads(head, &overrides).flat_map(|head| rest::actions(&service_name, &head)).collect();
-        if (named.is_empty() && mapped.is_empty()) || !complete {
+        if mapped.is_empty() && (named.is_empty() || may_be_rest || !complete) {
             view.calls.push(base(&service_name).with_hidden("action"));
         }
         view.calls.extend(mapped.into_iter().map(|action| base(&service_name).with("action", action)));
     }
     Ok(view)
+}
+
+/// Whether method and path could name an action of their own, whatever else the request names: those protocols that name
+/// it elsewhere have few paths and methods.
+fn may_be_rest(service: &str, head: &Head<'_>) -> bool {
+    if ![http::Method::GET, http::Method::POST].contains(head.method) {
+        return true;
+    }
+    let mut paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
+    paths.any(|path| {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        match segments.as_slice() {
+            [] => false,
+            // A queue of an account.
+            [account, _] if service == "sqs" => !account.bytes().all(|b| b.is_ascii_digit()),
+            _ => operation(path).is_none(),
+        }
+    })
+}
+
+/// The action that a path names to CBOR.
+fn operation(path: &str) -> Option<&str> {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (first, _, third) = (segments.next()?, segments.next()?, segments.next()?);
+    let action = segments.next()?;
+    (first == "service" && third == "operation" && segments.next().is_none()).then_some(action)
 }
 
 /// The actions that the request names, by each of its ways, each once; and whether those are all.
@@ -105,12 +136,7 @@ fn named(request: &Request<'_>) -> Result<(Vec<String>, bool), Unread> {
     }
     let paths = std::iter::once(head.path).chain(head.readings.iter().map(|reading| &**reading));
     for path in paths {
-        let mut segments = path.trim_matches('/').split('/').filter(|segment| !segment.is_empty());
-        if let (Some("service"), Some(_), Some("operation"), Some(action)) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        {
-            add(action);
-        }
+        operation(path).into_iter().for_each(&mut add);
     }
     for (name, value) in split(head.query.unwrap_or_default(), &['&']) {
         if same_folded(&component(name), "Action") {
@@ -120,9 +146,16 @@ fn named(request: &Request<'_>) -> Result<(Vec<String>, bool), Unread> {
     if let Body::Decoded(Decoded { form: Some(form), .. }) = request.body {
         form.iter().filter(|(name, _)| same_folded(name, "Action")).for_each(|(_, value)| add(value));
     }
-    // What is too long to read is no form of a request that names its action in it.
-    let complete = !actions.is_empty() || !matches!(request.body, Body::Unreadable(_));
+    let unread = matches!(request.body, Body::Unreadable(_) | Body::Binary { .. });
+    let complete = !unread || *head.method != http::Method::POST || names_outside_the_body(head);
     Ok((actions, complete))
+}
+
+/// Whether what it says of its body leaves no room for a form in it that names an action.
+fn names_outside_the_body(head: &Head<'_>) -> bool {
+    let media = super::media_type(head.headers).unwrap_or_default().to_ascii_lowercase();
+    let by_target = head.headers.contains_key("x-amz-target") && media.starts_with("application/x-amz-json");
+    by_target || operation(head.path).is_some()
 }
 
 /// The service in the scope of a signature (version 4), by header or by parameter.

@@ -9,7 +9,7 @@ mod parts;
 
 use super::object_store::keeps_paths;
 use super::protocol::{Request, Unread};
-use super::{Body, Decoded, Json, Limits};
+use super::{Body, Decoded, Json, Limits, component, same_folded, split};
 use crate::authority::Authority;
 use crate::path;
 use crate::request::Head;
@@ -35,10 +35,12 @@ pub struct Part {
 /// Where a service takes batches, and how they are written.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// `*` is any host, `*.a.test` all hosts below.
+    /// `*` is any host, `*.a.test` all hosts below, `*.a.*` those with this label within.
     hosts: &'static [&'static str],
     /// `*` is any segment; `**` in front or at the end any number of them.
     path: &'static str,
+    /// A parameter that it asks for, and its value.
+    query: Option<(&'static str, &'static str)>,
     form: Form,
     /// Segments at the end of its path that relative URLs within it do not begin with.
     cut: usize,
@@ -80,6 +82,8 @@ const ARM: &[&str] = &["management.azure.com", "management.usgovcloudapi.net", "
 const GOOGLE: &[&str] = &["*.googleapis.com"];
 /// Below it stand all hosts of its customers.
 const SALESFORCE: &[&str] = &["*.salesforce.com", "*.force.com", "*.salesforce.mil", "*.cloudforce.com"];
+/// Azure Blob Storage, in each of its clouds.
+const BLOBS: &[&str] = &["*.blob.*"];
 const ANY: &[&str] = &["*"];
 
 /// The first that fits counts.
@@ -90,14 +94,21 @@ const PLACES: &[Place] = &[
     place(SALESFORCE, "/services/data/*/composite", Form::Json("compositeRequest"), 2, Slash::Host),
     place(SALESFORCE, "/services/data/*/composite/batch", Form::Json("batchRequests"), 3, Slash::Host),
     place(SALESFORCE, "/services/data/*/composite/graph", Form::Graphs, 3, Slash::Host),
-    place(ANY, "**/$batch", Form::PartsOrJson("requests"), 1, Slash::Host), // OData
+    Place { query: COMP_BATCH, ..place(BLOBS, "/", Form::PartsOrJson("requests"), 1, Slash::Host) },
+    Place { query: COMP_BATCH, ..place(BLOBS, "/*", Form::PartsOrJson("requests"), 1, Slash::Host) },
+    place(ANY, "**/wp-json/batch/v1", Form::Json("requests"), 2, Slash::Base), // WordPress
+    place(ANY, "**/$batch", Form::PartsOrJson("requests"), 1, Slash::Host),    // OData
     place(ANY, "**/batch", Form::Guess, 1, Slash::Host),
+    place(ANY, "**/batch/v1", Form::Guess, 2, Slash::Host),
     place(ANY, "**/_bulk", Form::Bulk, 1, Slash::Host),
+    place(ANY, "**/_bulk/stream", Form::Bulk, 2, Slash::Host),
     place(ANY, "**/_msearch", Form::Searches("_search"), 1, Slash::Host),
     place(ANY, "**/_msearch/template", Form::Searches("_search/template"), 2, Slash::Host),
 ];
 
-/// A segment of every path in the table: the cheap question before the table is asked.
+const COMP_BATCH: Option<(&str, &str)> = Some(("comp", "batch"));
+
+/// A segment of every path in the table that does not ask for a parameter: the cheap question before it is asked.
 const WORDS: [&str; 5] = ["batch", "$batch", "composite", "_bulk", "_msearch"];
 
 const fn place(
@@ -107,7 +118,7 @@ const fn place(
     cut: usize,
     slash: Slash,
 ) -> Place {
-    Place { hosts, path, form, cut, slash }
+    Place { hosts, path, query: None, form, cut, slash }
 }
 
 /// Whether the place is one where batches are taken.
@@ -161,6 +172,8 @@ enum Content<'w> {
     None,
     Json(&'w Json),
     Text(&'w str),
+    /// There is one, and nobody knows how it would be sent alone.
+    Unknown,
 }
 
 impl Frame<'_> {
@@ -296,6 +309,9 @@ fn body(headers: &HeaderMap, content: &Content<'_>) -> Body {
     let text = match content {
         Content::None => return Body::Empty,
         Content::Text(text) => return super::body(headers, text.as_bytes(), Limits::default()),
+        Content::Unknown => {
+            return Body::Unreadable("a request in the batch has its body in a form of its own".to_owned());
+        }
         Content::Json(Json::Null) => return Body::Empty,
         // A text in JSON is the body itself, or the Base64 of it where its type is not JSON.
         Content::Json(Json::Text(text)) => {
@@ -313,7 +329,7 @@ fn body(headers: &HeaderMap, content: &Content<'_>) -> Body {
     }
     let json = match content {
         Content::Json(json) => Some((*json).clone()),
-        Content::None | Content::Text(_) => None,
+        Content::None | Content::Text(_) | Content::Unknown => None,
     };
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
     Body::Decoded(Decoded { text: Some(text), json, bytes, ..Decoded::default() })
@@ -325,17 +341,28 @@ fn find<'h>(head: &Head<'h>) -> Option<(&'static Place, &'h str)> {
     let named = |path: &str| {
         path.split('/').any(|segment| WORDS.iter().any(|word| segment.eq_ignore_ascii_case(word)))
     };
-    if !readings().any(named) {
+    let host = head.authority.host.as_str();
+    let by_query = head.query.is_some() && BLOBS.iter().any(|pattern| is_host(pattern, host));
+    if !by_query && !readings().any(named) {
         return None;
     }
-    let host = head.authority.host.as_str();
-    let places = PLACES.iter().filter(|place| place.hosts.iter().any(|pattern| is_host(pattern, host)));
+    let places = PLACES.iter().filter(|place| {
+        place.hosts.iter().any(|pattern| is_host(pattern, host))
+            && place.query.is_none_or(|asked| is_asked(asked, head.query))
+    });
     places.into_iter().find_map(|place| Some((place, readings().find(|path| is_path(place.path, path))?)))
+}
+
+fn is_asked((asked, value): (&str, &str), query: Option<&str>) -> bool {
+    let same = |text: &str, known: &str| same_folded(&component(text), known);
+    split(query.unwrap_or_default(), &['&', ';'])
+        .any(|(name, given)| same(name, asked) && same(given.trim(), value))
 }
 
 fn is_host(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some("") => true,
+        Some(within) if within.ends_with('*') => host.contains(within.trim_end_matches('*')),
         Some(parent) => host.strip_suffix(parent).is_some_and(|label| !label.is_empty()),
         None => pattern == host,
     }

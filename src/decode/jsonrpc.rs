@@ -263,7 +263,10 @@ fn agree(headers: &HeaderMap, view: &View<'_>) -> Result<(), Unread> {
         let value = value.ok_or("a field of its head that names the call cannot be read")?;
         let agrees = view.calls.first().is_some_and(|call| match field {
             "method" => says(call, "method", &value),
-            "name" => ["tool", "prompt", "uri"].iter().any(|field| says(call, field, &value)),
+            "name" => {
+                ["tool", "prompt", "uri"].iter().any(|field| says(call, field, &value))
+                    || is_task(call, &value)
+            }
             _ => has_argument(call, &value),
         });
         if !agrees {
@@ -275,6 +278,19 @@ fn agree(headers: &HeaderMap, view: &View<'_>) -> Result<(), Unread> {
 
 fn says(call: &Call<'_>, field: &str, value: &str) -> bool {
     matches!(call.said(field), Some(Said::Names { names, .. }) if names.iter().all(|name| name == value))
+}
+
+/// Whether it is about this task (SEP-1686): `tasks/get` and the like are about no tool.
+fn is_task(call: &Call<'_>, id: &str) -> bool {
+    let about_tasks = matches!(call.said("method"), Some(Said::Names { names, .. })
+        if names.iter().all(|name| name.starts_with("tasks/")));
+    let Some(Said::Document { roots, .. }) = call.said("params") else { return false };
+    let names_it = |root: &Cow<'_, Json>| {
+        let Json::Map(members) = &**root else { return false };
+        let [task] = members_of([members], ["taskId"]);
+        task.is_there() && task.values.iter().all(|value| text(value) == Some(id))
+    };
+    about_tasks && roots.iter().all(names_it)
 }
 
 /// Whether an argument has this value somewhere: which one, only the server's schema tells.

@@ -46,9 +46,11 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
     let methods = || std::iter::once(head.method).chain(&named);
     for path in paths {
         for call in methods().filter_map(|method| call(method, path, head.query, request.body)) {
-            let call = call.into_call();
-            if !calls.contains(&call) {
-                calls.push(call);
+            for call in call.by_each_verb(head.query) {
+                let call = call.into_call();
+                if !calls.contains(&call) {
+                    calls.push(call);
+                }
             }
         }
     }
@@ -122,7 +124,7 @@ pub fn call(method: &Method, path: &str, query: Option<&str>, body: &Body) -> Op
     let rest = segments.collect::<Vec<_>>().join("/");
     if name.is_empty() && !resource.is_empty() {
         verb = match verb {
-            "get" if is_watch(query) => "watch",
+            "get" if watches(query).next() == Some(true) => "watch",
             "get" => "list",
             "delete" => "deletecollection",
             verb => verb,
@@ -130,11 +132,26 @@ pub fn call(method: &Method, path: &str, query: Option<&str>, body: &Body) -> Op
     }
     let group = group.into_owned();
     let version = version.into_owned();
-    let dry_run = dry_run(method, query, body);
+    let honours = verb != "proxy" && TRIED.contains(&subresource.as_str()) && rest.is_empty();
+    let dry_run = match dry_run(method, query, body) {
+        // Where nobody can tell whether the server takes heed of it.
+        DryRun::Yes if !honours => DryRun::Unclear,
+        dry_run => dry_run,
+    };
     Some(KubernetesCall { verb, group, version, resource, subresource, namespace, name, rest, dry_run })
 }
 
 impl KubernetesCall {
+    /// This call; and where values of `watch` differ, that of the other verb.
+    fn by_each_verb(self, query: Option<&str>) -> Vec<Self> {
+        let other = match self.verb {
+            "list" if watches(query).any(|watch| watch) => "watch",
+            "watch" if watches(query).any(|watch| !watch) => "list",
+            _ => return vec![self],
+        };
+        vec![Self { verb: other, ..self.clone() }, self]
+    }
+
     /// What a rule can ask. Reading a list reads each object in it, in every namespace where none is named; an
     /// object to be created has its name in the body.
     fn into_call<'a>(self) -> Call<'a> {
@@ -226,11 +243,12 @@ fn is_version(text: &str) -> bool {
     rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// `watch=true`, `watch=1`, or `watch` alone: anything but `false` and `0`, as the server reads booleans.
-fn is_watch(query: Option<&str>) -> bool {
+/// `watch=true`, `watch=1`, or `watch` alone: anything but `false` and `0`, as the server reads booleans. The first
+/// value counts.
+fn watches(query: Option<&str>) -> impl Iterator<Item = bool> {
     let pairs = split(query.unwrap_or_default(), &['&']);
-    let mut values = pairs.filter(|(name, _)| component(name) == "watch").map(|(_, value)| component(value));
-    values.any(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "f"))
+    let values = pairs.filter(|(name, _)| component(name) == "watch").map(|(_, value)| component(value));
+    values.map(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "f"))
 }
 
 /// A delete takes its options from the body when it has one, and then the query does not count.
@@ -239,6 +257,9 @@ fn dry_run(method: &Method, query: Option<&str>, body: &Body) -> DryRun {
     let asked: Vec<Cow<'_, str>> =
         pairs.filter(|(name, _)| component(name) == "dryRun").map(|(_, value)| component(value)).collect();
     let by_query = !asked.is_empty() && asked.iter().all(|value| value == "All");
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return DryRun::No;
+    }
     if *method != Method::DELETE {
         return if by_query { DryRun::Yes } else { DryRun::No };
     }
@@ -307,6 +328,10 @@ const OF_THE_CLUSTER: &[&str] = &[
     "flowschemas",
     "prioritylevelconfigurations",
 ];
+
+/// Subresources, and none, whose changes the server only tries where it is asked to.
+const TRIED: &[&str] =
+    &["", "status", "scale", "eviction", "binding", "approval", "finalize", "ephemeralcontainers", "resize"];
 
 /// The server tells these from resources in the namespace by name.
 const NAMESPACE_SUBRESOURCES: &[&str] = &["status", "finalize"];
@@ -394,6 +419,48 @@ mod tests {
         assert_eq!(delete("dryRun=All", "k8s\u{1}protobuf"), DryRun::Unclear);
         assert_eq!(delete("dryRun=All&dryRun=", ""), DryRun::No);
         assert_eq!(delete("dryrun=All", ""), DryRun::No);
+    }
+
+    /// Where a trial is none, or nobody can tell.
+    #[test]
+    fn not_everything_can_be_tried() {
+        let tried = |method: Method, path: &str| {
+            let path = format!("/api/v1/namespaces/prod/{path}");
+            call(&method, &path, Some("dryRun=All"), &Body::Empty).unwrap().dry_run
+        };
+        for path in ["pods", "pods/web", "pods/web/status", "pods/web/eviction", "deployments/a/scale"] {
+            assert_eq!(tried(Method::POST, path), DryRun::Yes, "{path}");
+        }
+        for path in [
+            "serviceaccounts/a/token",
+            "pods/web/exec",
+            "pods/web/attach",
+            "pods/web/portforward",
+            "pods/web/proxy",
+            "services/web/proxy/admin",
+            "things/a/explode",
+        ] {
+            assert_eq!(tried(Method::POST, path), DryRun::Unclear, "{path}");
+            assert_eq!(tried(Method::DELETE, path), DryRun::Unclear, "{path}");
+            assert_eq!(tried(Method::GET, path), DryRun::No, "{path}");
+        }
+        let old = call(&Method::POST, "/api/v1/proxy/nodes/n1", Some("dryRun=All"), &Body::Empty).unwrap();
+        assert_eq!(old.dry_run, DryRun::Unclear);
+    }
+
+    #[test]
+    fn the_first_value_of_watch_counts_and_others_are_asked() {
+        let verbs = |query: &str| {
+            let call = call(&Method::GET, "/api/v1/pods", Some(query), &Body::Empty).unwrap();
+            call.by_each_verb(Some(query)).iter().map(|call| call.verb).collect::<Vec<_>>()
+        };
+        assert_eq!(verbs("watch=1"), ["watch"]);
+        assert_eq!(verbs("watch"), ["watch"]);
+        for none in ["watch=f", "watch=0", "watch=False", "limit=1", "watch=0&watch=false"] {
+            assert_eq!(verbs(none), ["list"], "{none}");
+        }
+        assert_eq!(verbs("watch=0&watch=1"), ["watch", "list"]);
+        assert_eq!(verbs("watch=1&watch=0"), ["list", "watch"]);
     }
 
     proptest::proptest! {

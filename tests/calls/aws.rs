@@ -31,6 +31,22 @@ rules:
     when: { aws: { service: lambda, action: [DeleteFunction, AddPermission, Invoke] } }
     verdict: hold
     why: The test says so.
+  - id: addons
+    when: { aws: { service: eks, action: DeleteAddon } }
+    verdict: hold
+    why: The test says so.
+  - id: queues
+    when: { aws: { service: sqs, action: DeleteQueue } }
+    verdict: hold
+    why: The test says so.
+  - id: secret-keys
+    when: { aws: { service: s3, action: [GetObject, PutObject, DeleteObjects], bucket: secrets, key: "prod/*" } }
+    verdict: hold
+    why: The test says so.
+  - id: account
+    when: { aws: { service: s3, action: PutAccountPublicAccessBlock } }
+    verdict: hold
+    why: The test says so.
   - id: alarms
     when: { aws: { service: cloudwatch, action: DeleteAlarms } }
     verdict: hold
@@ -271,6 +287,47 @@ async fn actions() {
         "lambda, an override",
         request("POST", LAMBDA, "/2015-03-31/functions/f", "X-HTTP-Method-Override: DELETE\r\n", ""),
     );
+    cases.passed(
+        "lambda reads with a packed body",
+        request("GET", LAMBDA, "/2015-03-31/functions/g", "", b"\xff"),
+    );
+    // ---- what a REST service takes no heed of
+    const EKS: &str = "eks.eu-west-1.amazonaws.com";
+    let addon = "/clusters/c/addons/x";
+    cases.stopped("an unknown path", request("DELETE", EKS, addon, "", ""));
+    cases.stopped(
+        "a bait in the URL",
+        request("DELETE", EKS, &format!("{addon}?Action=DescribeAddon"), "", ""),
+    );
+    cases
+        .stopped("a bait for POST", request("POST", EKS, &format!("{addon}?Action=DescribeAddon"), "", "{}"));
+    cases.stopped(
+        "a bait in a field",
+        request("DELETE", EKS, addon, "X-Amz-Target: Eks.DescribeAddon\r\n", ""),
+    );
+    cases.stopped("a bait at the root", request("DELETE", EKS, "/?Action=DescribeAddon", "", ""));
+    cases.stopped("a bait in a form", query(EKS, addon, "Action=DescribeAddon"));
+    cases.passed("a known path", request("GET", EKS, "/clusters/c?Action=DescribeCluster", "", ""));
+    cases.passed("another action of a query", query(EKS, "/", "Action=ListClusters"));
+    // ---- bodies that cannot be read
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let evil = b"Action=TerminateInstances&InstanceId.1=i-1&X=\xff";
+    cases.stopped("a form in bytes", request("POST", EC2, "/?Action=DescribeInstances", form, evil));
+    cases.stopped(
+        "a form in bytes with a target",
+        request("POST", EC2, "/?Action=DescribeInstances", &format!("{form}X-Amz-Target: a.B\r\n"), evil),
+    );
+    cases.stopped(
+        "a form in an unknown coding",
+        request("POST", EC2, "/?Action=DescribeInstances", &format!("{form}Content-Encoding: x\r\n"), evil),
+    );
+    cases.passed("nothing but the URL", request("POST", EC2, "/?Action=DescribeInstances", form, ""));
+    let put = "X-Amz-Target: DynamoDB_20120810.PutItem\r\n";
+    cases.passed("a long body", target(DYNAMODB, put, &format!("{{\"a\":\"{}\"}}", "x".repeat(2_000_000))));
+    // ---- queues
+    cases.stopped("a queue of old", query("eu-west-1.queue.amazonaws.com", "/1/q", "Action=DeleteQueue"));
+    cases.stopped("a queue", query("sqs.eu-west-1.amazonaws.com", "/123456789012/q", "Action=DeleteQueue"));
+    cases.passed("a message", query("sqs.eu-west-1.amazonaws.com", "/123456789012/q", "Action=SendMessage"));
     cases.passed("lambda reads", request("GET", LAMBDA, "/2015-03-31/functions/f", "", ""));
     cases.run(RULES).await;
 }
@@ -335,6 +392,54 @@ async fn buckets() {
     );
     cases
         .stopped("an override", request("GET", S3, "/acme-data/a", "X-HTTP-Method-Override: delete\r\n", ""));
+    // ---- keys in bodies and fields
+    let secrets = "secrets.s3.eu-west-1.amazonaws.com";
+    cases.stopped("a key", request("GET", secrets, "/prod/x", "", ""));
+    cases.stopped(
+        "keys to delete",
+        request("POST", secrets, "/?delete", "", "<Delete><Object><Key>prod/x</Key></Object></Delete>"),
+    );
+    cases.stopped(
+        "a form",
+        request(
+            "POST",
+            S3,
+            "/secrets",
+            "Content-Type: multipart/form-data; boundary=b\r\n",
+            "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nprod/x\r\n--b--\r\n",
+        ),
+    );
+    cases.stopped("a bucket behind two slashes", request("DELETE", S3, "//acme-data/a", "", ""));
+    cases.stopped("a method that nobody knows", request("PATCH", S3, "/secrets/prod/x", "", "x"));
+    cases.stopped("POST of an object", request("POST", S3, "/secrets/prod/x", "", "x"));
+    let copy = |source: &str| request("PUT", S3, "/mine/x", &format!("x-amz-copy-source: {source}\r\n"), "");
+    for source in [
+        "/secrets/prod/x",
+        "secrets/prod/x",
+        "%2Fsecrets%2Fprod%2Fx",
+        "/secrets/prod/x?versionId=1",
+        "arn:aws:s3:eu-west-1:1:accesspoint/a/object/prod/x",
+        "secrets",
+    ] {
+        cases.stopped(format!("a copy of {source}"), copy(source));
+    }
+    cases.stopped(
+        "a copy of a part",
+        request("PUT", S3, "/mine/x?partNumber=1&uploadId=u", "x-amz-copy-source: /secrets/prod/x\r\n", ""),
+    );
+    cases.passed("a copy of another key", copy("/secrets/dev/x"));
+    cases.passed("a copy from another bucket", copy("/secrets-2/prod/x"));
+    cases.passed("a key in another bucket's list", request("POST", S3, "/mine?delete", "", "<Delete/>"));
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        cases.passed(format!("{method} of another key"), request(method, secrets, "/dev/x", "", ""));
+    }
+    cases.passed("the list of buckets", request("GET", S3, "/", "", ""));
+    let control = "123456789012.s3-control.eu-west-1.amazonaws.com";
+    cases.stopped(
+        "S3 Control",
+        request("PUT", control, "/v20180820/configuration/publicAccessBlock", "", "<a/>"),
+    );
+    cases.stopped("S3 Control, a bucket", request("DELETE", control, "/v20180820/bucket/acme-data", "", ""));
     cases.passed("another bucket", request("DELETE", S3, "/acme-data-2/a", "", ""));
     cases.passed("a key that is named like it", request("DELETE", S3, "/other/acme-data/a", "", ""));
     cases.run(RULES).await;

@@ -44,8 +44,15 @@ rules:
       - { host: search.test, path: "/secrets/_search" }
     verdict: hold
     why: The test says so.
+  - id: blobs
+    when: { host: "*.blob.core.windows.net", method: DELETE, path: "/c/**" }
+    verdict: hold
+    why: The test says so.
   - id: api
-    when: { host: api.test, method: DELETE, path: "/users/{id}" }
+    when:
+      - { host: api.test, method: DELETE, path: "/users/{id}" }
+      - { host: api.test, method: DELETE, path: "/api/1.0/tasks/{id}" }
+      - { host: api.test, method: DELETE, path: "/wp-json/wp/v2/posts/{id}" }
     verdict: hold
     why: The test says so.
 "#;
@@ -333,7 +340,86 @@ async fn json_batches() {
         "any host: protobuf",
         request("POST", API, "/batch", "Content-Type: application/x-protobuf\r\n", b"\x0a\xff\x01"),
     );
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (name, body) in [
+        ("a list", r#"batch=[{"method":"DELETE","url":"/users/7"}]"#),
+        ("parts", "requests[0][method]=DELETE&requests[0][url]=/users/7"),
+        ("parts, encoded", "requests%5B0%5D%5Bmethod%5D=DELETE&requests%5B0%5D%5Burl%5D=%2Fusers%2F7"),
+        ("dots", "operations.0.method=DELETE&operations.0.url=/users/7"),
+    ] {
+        cases.stopped(format!("any host: a form with {name}"), request("POST", API, "/batch", form, body));
+    }
+    cases.passed(
+        "any host: another form",
+        request("POST", API, "/batch", form, "batch=7&name[x]=[1]&requests="),
+    );
+    let wrapped = |method: &str, path: &str| {
+        let action = json!({ "method": method, "relative_path": path });
+        post_json(API, "/api/1.0/batch", json!({ "data": { "actions": [action] } }).to_string())
+    };
+    cases.stopped("actions", wrapped("delete", "/users/7"));
+    cases.stopped("actions below the place", wrapped("delete", "/tasks/7"));
+    cases.passed("other actions", wrapped("get", "/tasks/7"));
+    cases.passed(
+        "actions of another kind",
+        post_json(
+            API,
+            "/api/1.0/batch",
+            json!({ "data": { "actions": [{ "name": "delete" }] } }).to_string(),
+        ),
+    );
+    let wordpress = |method: &str, path: &str| {
+        let body =
+            json!({ "validation": "normal", "requests": [{ "method": method, "path": path, "body": {} }] });
+        post_json(API, "/wp-json/batch/v1", body.to_string())
+    };
+    cases.stopped("WordPress", wordpress("DELETE", "/wp/v2/posts/7?force=true"));
+    cases.stopped(
+        "WordPress in a form",
+        request(
+            "POST",
+            API,
+            "/wp-json/batch/v1",
+            form,
+            "requests[0][method]=DELETE&requests[0][path]=/wp/v2/posts/7",
+        ),
+    );
+    cases.stopped(
+        "WordPress without a method",
+        post_json(
+            API,
+            "/wp-json/batch/v1",
+            json!({ "requests": [{ "path": "/wp/v2/posts/7" }] }).to_string(),
+        ),
+    );
+    cases.passed("WordPress, another", wordpress("PUT", "/wp/v2/posts/7"));
+    cases.passed("WordPress, elsewhere", wordpress("DELETE", "/wp/v2/pages/7"));
     cases.passed("any host: nothing", request("POST", API, "/batch", "", ""));
+    let blob = "acme.blob.core.windows.net";
+    let blobs = |target: &str, method: &str, name: &str| {
+        let body = format!(
+            "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: 0\r\n\r\n\
+             {method} {name} HTTP/1.1\r\nx-ms-date: x\r\nContent-Length: 0\r\n\r\n--b--\r\n"
+        );
+        request("POST", blob, target, "Content-Type: multipart/mixed; boundary=b\r\n", body)
+    };
+    for target in [
+        "/?comp=batch",
+        "/c?restype=container&comp=batch",
+        "/c?restype=container&Comp=Batch",
+        "/c/?restype=container&%63omp=batch",
+        "/batch?restype=container&comp=batch",
+    ] {
+        cases.stopped(format!("blobs at {target}"), blobs(target, "DELETE", "/c/blob1"));
+        cases.passed(format!("other blobs at {target}"), blobs(target, "DELETE", "/d/blob1"));
+        cases.passed(format!("tiers at {target}"), blobs(target, "PUT", "/c/blob1?comp=tier"));
+    }
+    cases.stopped("a blob", request("DELETE", blob, "/c/blob1", "", ""));
+    cases.stopped("blobs in a batch in a batch", blobs("/?comp=batch", "POST", "/?comp=batch"));
+    cases.passed(
+        "a blob that is named like one",
+        request("PUT", blob, "/c/x?comp=block", "", "DELETE /c/blob1 HTTP/1.1"),
+    );
     cases.run(RULES).await;
 }
 
@@ -556,6 +642,19 @@ async fn lines() {
         "a search of several",
         bulk("/_msearch", "{\"index\":[\"logs\",\"secrets\"]}\n{}\n{\"index\":\"secrets\"}\n{}\n"),
     );
+    cases.stopped("a stream", bulk("/_bulk/stream", delete));
+    cases.stopped("a stream of an index", bulk("/users/_bulk/stream", "{\"delete\":{\"_id\":\"7\"}}\n"));
+    cases.stopped("a type in the path", bulk("/users/_doc/_bulk", "{\"delete\":{\"_id\":\"7\"}}\n"));
+    cases.stopped("a type in the path, an index in the line", bulk("/logs/_doc/_bulk", delete));
+    cases.stopped("a search of indices", bulk("/_msearch", "{\"indices\":[\"secrets\"]}\n{}\n"));
+    cases.stopped(
+        "a search of an index and indices",
+        bulk("/_msearch", "{\"index\":\"logs\",\"indices\":[\"logs\"]}\n{}\n"),
+    );
+    cases.stopped("a search by a type in the path", bulk("/secrets/_doc/_msearch", "{}\n{}\n"));
+    cases.passed("a stream of another", bulk("/logs/_bulk/stream", "{\"delete\":{\"_id\":\"7\"}}\n"));
+    cases.passed("another index with a type", bulk("/logs/_doc/_bulk", "{\"delete\":{\"_id\":\"7\"}}\n"));
+    cases.passed("a search of other indices", bulk("/_msearch", "{\"indices\":[\"logs\"]}\n{}\n"));
     cases.stopped("a search by the path", bulk("/secrets/_msearch", "{}\n{\"query\":{\"match_all\":{}}}\n"));
     cases.passed("another index", bulk("/_bulk", index));
     cases.passed(

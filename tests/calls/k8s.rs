@@ -25,6 +25,18 @@ rules:
       - { host: k8s.test, k8s: { verb: [update, patch], subresource: [scale, approval, status] } }
     verdict: hold
     why: The test says so.
+  - id: for-good
+    when: { host: k8s.test, k8s: { verb: [create, update, patch], resource: [serviceaccounts, configmaps, services], dry-run: "false" } }
+    verdict: hold
+    why: The test says so.
+  - id: watch
+    when: { host: k8s.test, k8s: { verb: watch, resource: events } }
+    verdict: hold
+    why: The test says so.
+  - id: list
+    when: { host: k8s.test, k8s: { verb: list, resource: leases } }
+    verdict: hold
+    why: The test says so.
   - id: old-proxy
     when: { host: k8s.test, k8s: { verb: proxy } }
     verdict: hold
@@ -134,6 +146,27 @@ async fn calls() {
         request("DELETE", HOST, pod, "Content-Type: application/yaml\r\n", "dryRun: [All]\n"),
     );
     cases.stopped("an override", request("POST", HOST, pod, "X-HTTP-Method-Override: DELETE\r\n", ""));
+    let dev = "/api/v1/namespaces/dev";
+    cases.stopped(
+        "a token for a trial",
+        send("POST", &format!("{dev}/serviceaccounts/a/token?dryRun=All"), "{}"),
+    );
+    cases.stopped(
+        "a trial of what nobody knows",
+        send("POST", &format!("{dev}/configmaps/a/explode?dryRun=All"), "{}"),
+    );
+    cases.stopped(
+        "a trial through a proxy",
+        send("PUT", &format!("{dev}/services/a/proxy/x?dryRun=All"), "{}"),
+    );
+    cases.stopped("a map for good", send("POST", &format!("{dev}/configmaps"), "{}"));
+    for query in ["watch=1", "watch", "watch=1&watch=0", "watch=0&watch=1", "watch=0&watch=0&watch=true"] {
+        cases.stopped(format!("events, {query}"), get(&format!("{dev}/events?{query}")));
+    }
+    for query in ["watch=0", "watch=f", "watch=false", "watch=1&watch=0", "watch=0&watch=1"] {
+        let target = format!("/apis/coordination.k8s.io/v1/namespaces/dev/leases?{query}");
+        cases.stopped(format!("leases, {query}"), get(&target));
+    }
     // ---- permissions
     cases.stopped("a token", send("POST", "/api/v1/namespaces/prod/serviceaccounts/a/token", "{}"));
     cases.stopped("an eviction", send("POST", &format!("{pod}/eviction"), "{}"));
@@ -173,6 +206,12 @@ async fn calls() {
         ("PATCH", "/apis/apps/v1/namespaces/prod/deployments/web", "{}"),
         ("PUT", "/api/v1/namespaces/prod/secrets/db", "{}"),
         ("GET", "/other/exec", ""),
+        ("POST", "/api/v1/namespaces/dev/configmaps?dryRun=All", "{}"),
+        ("PUT", "/api/v1/namespaces/dev/services/a?dryRun=All", "{}"),
+        ("GET", "/api/v1/namespaces/dev/events?watch=0", ""),
+        ("GET", "/api/v1/namespaces/dev/events?watch=false&watch=0", ""),
+        ("GET", "/apis/coordination.k8s.io/v1/namespaces/dev/leases?watch=1&watch=true", ""),
+        ("GET", "/apis/batch/v1", ""),
     ] {
         cases.passed(format!("{method} {target}"), send(method, target, body));
     }

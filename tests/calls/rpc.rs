@@ -372,6 +372,25 @@ async fn carriers_and_fields() {
         "two methods in the head",
         with("Mcp-Method: tools/call\r\nMcp-Method: tools/list\r\n", &good),
     );
+    let task = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+    };
+    for method in ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result"] {
+        let fields = format!("Mcp-Method: {method}\r\nMcp-Name: t-1\r\n");
+        cases.passed(format!("{method} of a task"), with(&fields, &task(method, r#"{"taskId":"t-1"}"#)));
+        cases.stopped(
+            format!("{method} of another task"),
+            with(&fields, &task(method, r#"{"taskId":"t-2"}"#)),
+        );
+        cases.stopped(
+            format!("{method} of two tasks"),
+            with(&fields, &task(method, r#"{"taskId":"t-1","taskId":"t-2"}"#)),
+        );
+    }
+    cases.stopped(
+        "a task in a call of a tool",
+        with("Mcp-Name: t-1\r\n", &task("tools/call", r#"{"name":"get_user","taskId":"t-1"}"#)),
+    );
     cases.stopped("two names in the head", with("Mcp-Name: get_user\r\nMcp-Name: delete_user\r\n", &good));
     cases.stopped("a list of names in the head", with("Mcp-Name: get_user, delete_user\r\n", &good));
     cases.stopped("a coded name in the head", with("Mcp-Name: =?base64?ZGVsZXRlX3VzZXI=?=\r\n", &good));

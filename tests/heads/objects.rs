@@ -28,7 +28,6 @@ async fn names_of_objects_leave_as_they_came() {
         for target in [
             "/bucket/a/../b",
             "/bucket//x",
-            "//x",
             "/bucket/./x",
             "/bucket/%2e%2e/x",
             "/bucket/a%2fb",
@@ -50,6 +49,10 @@ async fn names_of_objects_leave_as_they_came() {
             "/bucket/unprotected/../x",
         ] {
             scene.passed_at(host, target, request(host, "PUT", target), "PUT", target).await;
+        }
+        // By path a bucket has a name: what the action would be, nobody can tell.
+        if host != HOSTS[0] {
+            scene.passed_at(host, "//x", request(host, "PUT", "//x"), "PUT", "//x").await;
         }
         for target in [
             "/protected/x",

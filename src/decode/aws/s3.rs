@@ -1,32 +1,68 @@
 //! S3: method, parameters and fields name the action.
 
 use super::super::form::{component, split};
+use super::super::protocol::Call;
 use super::service::Service;
 use crate::request::Head;
+use http::HeaderValue;
 use std::borrow::Cow;
 
 /// A call to S3.
 pub(super) struct S3Call {
-    pub(super) actions: Vec<&'static str>,
-    pub(super) bucket: Option<String>,
-    pub(super) key: Option<String>,
+    /// None: what it does cannot be seen.
+    actions: Vec<&'static str>,
+    bucket: Part,
+    key: Part,
 }
 
-/// What the request names. `None` where its method names nothing.
-pub(super) fn call(head: &Head<'_>, service: &Service) -> Option<S3Call> {
+/// What a request says of a bucket or a key.
+enum Part {
+    None,
+    Named(String),
+    /// In the body, or written in a way that is not known.
+    Hidden,
+}
+
+impl Part {
+    fn of(text: String) -> Self {
+        if text.is_empty() { Self::None } else { Self::Named(text) }
+    }
+
+    fn add_to<'a>(&self, call: Call<'a>, field: &'static str) -> Call<'a> {
+        match self {
+            Self::None => call,
+            Self::Named(name) => call.with(field, name.clone()),
+            Self::Hidden => call.with_hidden(field),
+        }
+    }
+}
+
+impl S3Call {
+    /// One call for each action, on top of what all calls to the service say.
+    pub(super) fn shown<'a>(&self, base: &Call<'a>) -> Vec<Call<'a>> {
+        let of_actions = self.actions.iter().map(|action| base.clone().with("action", *action));
+        let mut calls: Vec<Call<'a>> = of_actions.collect();
+        if calls.is_empty() {
+            calls.push(base.clone().with_hidden("action"));
+        }
+        calls.into_iter().map(|call| self.key.add_to(self.bucket.add_to(call, "bucket"), "key")).collect()
+    }
+}
+
+/// What the request names: its own call, and those that read what it copies.
+pub(super) fn calls(head: &Head<'_>, service: &Service) -> Vec<S3Call> {
     // Keys have `//` and `..` in them: the path counts as it is.
     let path = head.path.strip_prefix('/').unwrap_or(head.path);
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (bucket, key) = if service.front.is_empty() {
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-        (decode(bucket), decode(key))
+        (decoded(bucket), decoded(key))
     } else {
-        (service.front.clone(), decode(path))
+        (service.front.clone(), decoded(path))
     };
     let names: Vec<Cow<'_, str>> =
         split(head.query.unwrap_or_default(), &['&']).map(|(name, _)| component(name)).collect();
     let has = |name: &str| names.iter().any(|known| known == name);
-    let copies = head.headers.contains_key("x-amz-copy-source");
+    let copies = head.headers.contains_key(COPY_SOURCE);
     let level = match (bucket.is_empty(), key.is_empty()) {
         (true, _) => Level::Service,
         (false, true) => Bucket,
@@ -44,12 +80,41 @@ pub(super) fn call(head: &Head<'_>, service: &Service) -> Option<S3Call> {
     // Who may read it is said in fields as well.
     let grants =
         head.headers.keys().any(|name| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-"));
-    if grants && matches!(method, "PUT" | "POST") {
+    if grants && !actions.is_empty() && matches!(method, "PUT" | "POST") {
         actions.push(if level == Object { "PutObjectAcl" } else { "PutBucketAcl" });
     }
-    let some = |text: String| (!text.is_empty()).then_some(text);
-    (!actions.is_empty()).then(|| S3Call { actions, bucket: some(bucket), key: some(key) })
+    let in_body = level == Bucket && method == "POST"; // a list to delete, or the form of a browser
+    let (bucket, key) = match (level, Part::of(key)) {
+        (Level::Service, Part::Named(_)) => (Part::Hidden, Part::Hidden), // `//bucket/key`
+        (_, _) if in_body => (Part::of(bucket), Part::Hidden),
+        (_, key) => (Part::of(bucket), key),
+    };
+    let mut calls = vec![S3Call { actions, bucket, key }];
+    if method == "PUT" {
+        calls.extend(head.headers.get_all(COPY_SOURCE).iter().map(copied));
+    }
+    calls
 }
+
+/// The call that reads what is copied: `/bucket/key?versionId=x`, encoded.
+fn copied(source: &HeaderValue) -> S3Call {
+    let named = source.to_str().ok().and_then(|source| {
+        let source = source.trim().split('?').next().unwrap_or_default();
+        let source = decoded(source.strip_prefix('/').unwrap_or(source));
+        let source = source.strip_prefix('/').unwrap_or(&source);
+        let (bucket, key) = source.split_once('/')?;
+        // An access point has a name of its own for the bucket.
+        (!bucket.contains(':')).then(|| (Part::of(bucket.to_owned()), Part::of(key.to_owned())))
+    });
+    let (bucket, key) = named.unwrap_or((Part::Hidden, Part::Hidden));
+    S3Call { actions: vec!["GetObject"], bucket, key }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 fn plain(level: Level, method: &str, copies: bool) -> Option<&'static str> {
     match (level, method) {

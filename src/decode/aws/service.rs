@@ -22,7 +22,7 @@ pub(super) fn is_usual(service: &str, scope: &str) -> bool {
     service == scope
         || alias(scope) == service
         || match service {
-            "s3" => scope.starts_with("s3"),
+            "s3" | "s3-control" => scope.starts_with("s3"),
             _ => false,
         }
 }
@@ -143,6 +143,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("api.mediatailor", "mediatailor"),
     ("api.tunneling.iot", "iot"),
     ("data.iot", "iot"),
+    ("queue", "sqs"),
     ("streams.dynamodb", "dynamodb"),
     ("ddb", "dynamodb"),
     ("search-dynamodb", "dynamodb"),

@@ -12,6 +12,7 @@ fn hosts_name_services() {
     host("iam.amazonaws.com", "iam", "");
     host("iam.us-gov.amazonaws.com", "iam", "");
     host("sts.cn-north-1.amazonaws.com.cn", "sts", "");
+    host("eu-west-1.queue.amazonaws.com", "sqs", "");
     host("ec2-fips.us-east-1.amazonaws.com", "ec2", "");
     host("ec2.us-east-1.api.aws", "ec2", "");
     host("monitoring.eu-west-1.amazonaws.com", "cloudwatch", "");

@@ -22,14 +22,17 @@ pub(super) fn guess(frame: &Frame<'_>, decoded: &Decoded) -> Option<Result<Vec<P
     let is_request = |item: &Json| has(item, METHODS) && has(item, URLS);
     let lists: Vec<&[Json]> = match decoded.json.as_ref() {
         Some(Json::List(items)) => vec![items],
-        Some(Json::Map(members)) => members
-            .iter()
-            .filter(|(key, _)| LISTS.iter().any(|name| same_folded(key, name)))
-            .filter_map(
-                |(_, value)| if let Json::List(items) = value { Some(items.as_slice()) } else { None },
-            )
-            .collect(),
+        // Asana puts all that is sent into `data`.
+        Some(Json::Map(members)) => {
+            let wrapped = members.iter().filter(|(key, _)| same_folded(key, "data"));
+            let wrapped =
+                wrapped.filter_map(|(_, data)| if let Json::Map(data) = data { Some(data) } else { None });
+            wrapped.flatten().chain(members).filter(|(key, _)| is_list(key)).filter_map(items_of).collect()
+        }
         Some(_) => return None,
+        None if decoded.form.iter().flatten().any(|(name, value)| is_in_form(name, value)) => {
+            return Some(Err("the batch has its requests in a form".into()));
+        }
         None if decoded.may_be_lenient_json() => {
             return Some(Err("the batch is not JSON that all servers read alike".into()));
         }
@@ -41,6 +44,21 @@ pub(super) fn guess(frame: &Frame<'_>, decoded: &Decoded) -> Option<Result<Vec<P
         return Some(Err("the batch has two lists of requests".into()));
     }
     Some(requests(frame, items))
+}
+
+fn is_list(key: &str) -> bool {
+    LISTS.iter().any(|name| same_folded(key, name))
+}
+
+fn items_of((_, value): &(String, Json)) -> Option<&[Json]> {
+    if let Json::List(items) = value { Some(items.as_slice()) } else { None }
+}
+
+/// Whether a field of a form is a list of requests, or a part of one: `batch=[…]`, `requests[0][method]=DELETE`.
+fn is_in_form(name: &str, value: &str) -> bool {
+    let (first, rest) = name.split_at(name.find(['[', '.']).unwrap_or(name.len()));
+    let has_parts = rest.starts_with(['[', '.']) && rest != "[]";
+    is_list(first) && (has_parts || value.trim_start().starts_with(['[', '{']))
 }
 
 /// `{graphs: [{graphId, compositeRequest: […]}]}`
@@ -107,7 +125,11 @@ fn request(frame: &Frame<'_>, members: &Members) -> Result<Part, Unread> {
         Some(Json::Map(headers)) => headers.iter().map(header).collect::<Result<_, _>>()?,
         Some(_) => return Err(ODD.into()),
     };
-    frame.part(&Written { method, url, headers, body: body.map_or(Content::None, Content::Json) })
+    let body = match (body, one(members, &["data"])?) {
+        (body, None | Some(Json::Null)) => body.map_or(Content::None, Content::Json),
+        (_, Some(_)) => Content::Unknown,
+    };
+    frame.part(&Written { method, url, headers, body })
 }
 
 fn header((name, value): &(String, Json)) -> Result<(&str, String), Unread> {
@@ -187,6 +209,7 @@ fn refuse_loops(order: &[Order<'_>]) -> Result<(), Unread> {
 }
 
 const METHODS: &[&str] = &["method", "httpMethod"];
-const URLS: &[&str] = &["url", "relativeUrl", "relative_url", "path", "uri"];
-const LISTS: &[&str] = &["requests", "batch", "operations", "batchRequests", "compositeRequest", "calls"];
+const URLS: &[&str] = &["url", "relativeUrl", "relative_url", "path", "uri", "relativePath", "relative_path"];
+const LISTS: &[&str] =
+    &["requests", "batch", "operations", "batchRequests", "compositeRequest", "calls", "actions"];
 const ODD: &str = "the batch has something else where a request should be";

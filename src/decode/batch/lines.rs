@@ -27,8 +27,8 @@ pub(super) fn read_bulk(frame: &Frame<'_>, decoded: &Decoded) -> Result<Vec<Part
             "delete" => None,
             _ => Some(document(lines.next().ok_or(Unread::from(ODD))?)?),
         };
-        let url = url(frame, text(about, "_index")?, verb, id)?;
-        parts.push(part(frame, method, &url, source.as_ref())?);
+        let index = text(about, "_index")?;
+        parts.push(part(frame, method, &|frame| url(frame, index, verb, id), source.as_ref())?);
         bounded(parts.len())?;
     }
     Ok(parts)
@@ -42,17 +42,15 @@ pub(super) fn read_searches(frame: &Frame<'_>, decoded: &Decoded, verb: &str) ->
         let about = if line.trim().is_empty() { Json::Map(Vec::new()) } else { document(line)? };
         let Json::Map(about) = &about else { return Err(ODD.into()) };
         let search = document(lines.next().ok_or(Unread::from(ODD))?)?;
-        let url = match member(about, "index")? {
-            None | Some(Json::Null) => verb.to_owned(),
-            Some(Json::Text(index)) => format!("{}/{}/{verb}", root(frame), segment(index)),
-            Some(Json::List(items)) => {
-                let names = items.iter().map(|item| match item {
-                    Json::Text(name) => Ok(segment(name)),
-                    _ => Err(Unread::from(ODD)),
-                });
-                format!("{}/{}/{verb}", root(frame), names.collect::<Result<Vec<_>, _>>()?.join(","))
-            }
-            Some(_) => return Err(ODD.into()),
+        let indices = match (member(about, "index")?, member(about, "indices")?) {
+            (found, None) | (None, found) => indices(found)?,
+            (Some(_), Some(_)) => return Err(ODD.into()),
+        };
+        let url = |frame: &Frame<'_>| {
+            Ok(match &indices {
+                None => verb.to_owned(),
+                Some(indices) => format!("{}/{indices}/{verb}", root(frame)),
+            })
         };
         parts.push(part(frame, frame.head.method.as_str(), &url, Some(&search))?);
         bounded(parts.len())?;
@@ -83,9 +81,42 @@ fn root<'f>(frame: &Frame<'f>) -> &'f str {
     super::base(frame.base, 1)
 }
 
-fn part(frame: &Frame<'_>, method: &str, url: &str, source: Option<&Json>) -> Result<Part, Unread> {
-    let body = source.map_or(Content::None, Content::Json);
-    frame.part(&Written { method, url, headers: Vec::new(), body })
+/// The request that a line stands for; and what it would be if the last two segments of the path were an index and a
+/// type, as they were before version 8.
+fn part(
+    frame: &Frame<'_>,
+    method: &str,
+    url: &dyn Fn(&Frame<'_>) -> Result<String, Unread>,
+    source: Option<&Json>,
+) -> Result<Part, Unread> {
+    let of = |frame: &Frame<'_>| {
+        let body = source.map_or(Content::None, Content::Json);
+        frame.part(&Written { method, url: &url(frame)?, headers: Vec::new(), body })
+    };
+    let mut part = of(frame)?;
+    let base = root(frame);
+    if !base.is_empty() {
+        let typed = of(&Frame { head: frame.head, place: frame.place, base })?;
+        part.readings.push(typed.path.into());
+        part.readings.extend(typed.readings);
+    }
+    Ok(part)
+}
+
+/// The indices of a search, as they stand in a path.
+fn indices(named: Option<&Json>) -> Result<Option<String>, Unread> {
+    Ok(match named {
+        None | Some(Json::Null) => None,
+        Some(Json::Text(index)) => Some(segment(index)),
+        Some(Json::List(items)) => {
+            let names = items.iter().map(|item| match item {
+                Json::Text(name) => Ok(segment(name)),
+                _ => Err(Unread::from(ODD)),
+            });
+            Some(names.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        Some(_) => return Err(ODD.into()),
+    })
 }
 
 fn member<'a>(members: &'a [(String, Json)], name: &str) -> Result<Option<&'a Json>, Unread> {
