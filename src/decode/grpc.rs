@@ -45,14 +45,13 @@ fn read<'a>(request: &Request<'a>) -> Result<View<'a>, Unread> {
         // What only looks like a call matches where a rule holds, and never where one passes.
         let exact = call.by == GrpcBy::ContentType;
         let method = request.descriptors.method(&call.service, &call.method);
+        let guessed = call.by == GrpcBy::Place && method.is_none();
         view.says_so |= exact || method.is_some();
         let named = || {
             let (service, method) = (call.service.clone().into(), call.method.clone().into());
-            Call::default().with_names("service", vec![service], exact).with_names(
-                "method",
-                vec![method],
-                exact,
-            )
+            let named = Call::default().with_names("service", vec![service], exact);
+            let named = named.with_names("method", vec![method], exact);
+            if guessed { named.with(GUESSED, "by its path") } else { named }
         };
         let mut add = |call| {
             if !view.calls.contains(&call) {
@@ -79,7 +78,7 @@ fn documents(request: &Request<'_>, method: Option<&MethodDescriptor>) -> Result
         return Err("its body was not read".into());
     }
     let method = method.ok_or("no descriptor set has its method (`grpc.descriptors`)")?;
-    let Messages { codec, list: messages } = frames::messages(request)?;
+    let Messages { codec, framing, list: messages } = frames::messages(request)?;
     if messages.len() != 1 && !method.is_client_streaming() {
         return Err(format!("its method takes one message, and its body has {}", messages.len()).into());
     }
@@ -87,6 +86,12 @@ fn documents(request: &Request<'_>, method: Option<&MethodDescriptor>) -> Result
     let read = messages.iter().map(|bytes| match codec {
         Codec::Protobuf => message::read(&input, bytes),
         Codec::Json => {
+            // Some servers choose the codec by the method, whatever the label says.
+            if framing != Framing::Bare && wire::could_be(bytes) {
+                return Err(
+                    "its message is JSON by its label, and can be read as a protocol buffer too".into()
+                );
+            }
             let text = std::str::from_utf8(bytes).map_err(|_| "its message is not UTF-8")?;
             mapped::read(&input, &json::read(text)?)
         }
@@ -140,24 +145,32 @@ pub enum GrpcBy {
     ContentType,
     /// Only the path looks like one: servers that take JSON for the same methods (Connect, Twirp) need no more.
     Path,
+    /// The path could be one, and any other as well: a service needs no package and no capital.
+    Place,
 }
+
+/// Field of a call that nothing tells but its place ([`GrpcBy::Place`]): only a rule that names its service knows better.
+pub(crate) const GUESSED: &str = "guessed";
 
 /// The call that a request makes, if it can be one: `POST /package.Service/Method` (gRPC over HTTP/2, "Requests";
 /// some servers are mounted below a prefix, so that only the last two segments count).
 pub fn call(headers: &HeaderMap, path: &str) -> Option<GrpcCall> {
     let mut segments = path.trim_end_matches('/').rsplit('/');
     let (method, service) = (segments.next()?, segments.next()?);
-    let by = if headers.get_all(CONTENT_TYPE).iter().any(|value| is_grpc(value.as_bytes())) {
-        GrpcBy::ContentType
-    } else {
-        GrpcBy::Path
-    };
     let decode =
         |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let (service, method) = (decode(service), decode(method));
+    let by = if headers.get_all(CONTENT_TYPE).iter().any(|value| is_grpc(value.as_bytes())) {
+        GrpcBy::ContentType
+    } else if is_service(&service) {
+        GrpcBy::Path
+    } else {
+        GrpcBy::Place
+    };
     let named = match by {
         GrpcBy::ContentType => !service.is_empty() && !method.is_empty(),
-        GrpcBy::Path => is_service(&service) && is_name(&method),
+        GrpcBy::Path => is_name(&method),
+        GrpcBy::Place => service.split('.').all(is_name) && is_name(&method),
     };
     named.then_some(GrpcCall { service, method, by })
 }

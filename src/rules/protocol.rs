@@ -3,13 +3,14 @@
 //! All that is asked must be true of one and the same call. Generously one call of the request is enough; exactly
 //! all of its calls must be so.
 
-use super::facts::{Facts, Field, Names};
+use super::facts::{Facts, Field, Names, Seen};
 use super::matcher::pointer;
 use super::reader::{Reader, did_you_mean};
 use super::tree::{Key, Kind as NodeKind, Node};
 use super::truth::{Stance, Truth, Unclear};
 use super::value::ValueMatch;
 use crate::decode::Body;
+use crate::decode::grpc::GUESSED;
 use crate::decode::protocol::{Call, Claim, Kind, PROTOCOLS, Said, Spec, Unread, View};
 
 /// A compiled matcher on calls.
@@ -21,6 +22,8 @@ pub(super) struct Asked {
     also: Option<usize>,
     name: &'static str,
     questions: Vec<Question>,
+    /// It asks for certain services, not for any.
+    names_service: bool,
 }
 
 /// What is asked of one field of a call.
@@ -55,7 +58,8 @@ impl Asked {
             let Some(spec) = protocol.fields.iter().find(|spec| spec.name == key.text) else { continue };
             read_question(reader, *spec, node, &mut questions);
         }
-        Some(Self { at, also: None, name: protocol.name, questions })
+        let names_service = questions.iter().any(Question::names_service);
+        Some(Self { at, also: None, name: protocol.name, questions, names_service })
     }
 
     pub(super) const fn name(&self) -> &'static str {
@@ -94,8 +98,15 @@ impl Asked {
     }
 
     fn of(&self, call: &Call<'_>, stance: Stance) -> Truth {
+        // A guess is one only to who knows the service: to all others it is a path like any.
+        if call.said(GUESSED).is_some() && !(self.names_service && stance == Stance::Generous) {
+            return Truth::No;
+        }
         self.questions.iter().fold(Truth::Yes, |truth, question| {
-            let field = Field::said(call.said(question.field), &question.pointer, question.names);
+            let mut field = Field::said(call.said(question.field), &question.pointer, question.names);
+            if question.pointer.last().is_some_and(|last| **last == *"@type") {
+                add_types(&mut field);
+            }
             truth.and(question.value.answer(&field, stance))
         })
     }
@@ -133,6 +144,24 @@ impl Asked {
 
     fn view<'a>(&self, facts: &Facts<'a>) -> Option<&'a Result<View<'a>, Unread>> {
         facts.view(self.at).or_else(|| facts.view(self.also?))
+    }
+}
+
+impl Question {
+    /// Whether it asks for a service by name: a name that no service has is not what it asks for.
+    fn names_service(&self) -> bool {
+        let nobody = Field::one(Seen::text("-.-"));
+        self.field == "service" && self.value.answer(&nobody, Stance::Generous) == Truth::No
+    }
+}
+
+/// The type of a message in a message is what follows the last `/` of its URL, whatever stands before.
+fn add_types(field: &mut Field<'_>) {
+    let last = |seen: &Seen<'_>| seen.text.rsplit('/').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = field.values.iter().map(last).collect();
+    for name in names {
+        field.within.push(Seen::text(format!("type.googleapis.com/{name}")));
+        field.within.push(Seen::text(name));
     }
 }
 
@@ -229,5 +258,116 @@ fn refuse_other_words(reader: &mut Reader, node: &Node, what: &str, words: &[&st
             reader.error_help(&node.span, format!("{what} cannot be `{text}`"), help);
         }
         NodeKind::Null | NodeKind::Bool(_) | NodeKind::Number(_) | NodeKind::Text(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::agent::Agent;
+    use crate::decode::grpc::Descriptors;
+    use crate::decode::{self, Limits};
+    use crate::request::Caller;
+    use crate::rules::sample::Sample;
+    use crate::rules::{Otherwise, Rates, RuleSet, Settings, Source};
+    use crate::ruling::Verdict;
+    use std::collections::BTreeMap;
+
+    /// What a rule of this verdict on `grpc` makes of a request; all else passes, or for a rule that passes is held.
+    fn ruled(verdict: &str, grpc: &str, line: &str, kind: &str, body: &[u8]) -> Verdict {
+        let text = format!(
+            "pack: p\nrules:\n  - {{ id: r, when: {{ host: a.test, grpc: {grpc} }}, verdict: {verdict} }}\n"
+        );
+        let rest = if verdict == "pass" { Verdict::Hold } else { Verdict::Pass };
+        let otherwise = Otherwise { read: rest, write: rest, unknown_host: rest };
+        let mut descriptors = Descriptors::default();
+        descriptors.add(include_bytes!("../../tests/grpc/acme.pb")).unwrap();
+        let settings = Settings { otherwise, descriptors, ..Settings::default() };
+        let set = RuleSet::compile(&[Source { name: "p.yaml".into(), text }], &settings).unwrap();
+        let mut sample = Sample::from_line(line).unwrap();
+        sample.headers = vec![("content-type".to_owned(), kind.to_owned())];
+        sample.body = body.to_vec();
+        let request = sample.canonical().unwrap();
+        let agent = Agent { id: 1, name: "a".into(), owners: Vec::new(), labels: BTreeMap::new() };
+        let caller = Caller { agent: &agent, source: "10.1.2.3".parse().unwrap() };
+        let head = request.head();
+        let body = decode::body(head.headers, &request.body, Limits::default());
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        set.evaluate(&head, &caller, &body, now, &Rates::default()).verdict
+    }
+
+    #[test]
+    fn a_service_that_a_rule_names_is_seen_whatever_the_label() {
+        let framed = b"\0\0\0\0\x05\x0a\x03bob";
+        for kind in ["application/json", "text/plain", "application/grp", "application/grpc"] {
+            for (grpc, path) in [
+                ("{ service: Users, method: SetRole }", "/Users/SetRole"),
+                ("{ service: Users, method: SetRole }", "/twirp/Users/SetRole"),
+                ("{ service: Users }", "/Users/SetRole"),
+                ("{ service: 'User*', method: 'Set*' }", "/Users/SetRole"),
+                ("{ service: acme.users, method: SetRole }", "/acme.users/SetRole"),
+                ("{ service: [x.Y, acme.users] }", "/acme.users/SetRole"),
+                ("{ service: Users, message: { /role: ADMIN } }", "/Users/SetRole"),
+            ] {
+                let line = format!("POST https://a.test{path}");
+                assert_eq!(ruled("hold", grpc, &line, kind, framed), Verdict::Hold, "{kind} {grpc} {path}");
+            }
+        }
+        // What a label hides of a message that nobody reads otherwise is not known; a readable one says it.
+        let grpc = "{ service: acme.v1.Users, message: { /role: ADMIN } }";
+        let line = "POST https://a.test/acme.v1.Users/SetRole";
+        for (kind, verdict) in [("text/plain", Verdict::Hold), ("application/grpc", Verdict::Pass)] {
+            assert_eq!(ruled("hold", grpc, line, kind, framed), verdict, "{kind}");
+        }
+    }
+
+    #[test]
+    fn ordinary_paths_are_no_calls_to_rules_that_name_no_service() {
+        for path in ["/repos/acme", "/v1/users", "/api/v1/users", "/Users/SetRole", "/users/delete_all"] {
+            for grpc in [
+                "{ service: acme.v1.Users }",
+                "{ method: 'Delete*' }",
+                "{ method: '*' }",
+                "{ service: '*', method: '*' }",
+                "{ service: { not: acme.v1.Users } }",
+                "{ service: { regex: '.*' } }",
+                "{ message: { /role: ADMIN } }",
+                "{}",
+            ] {
+                let line = format!("POST https://a.test{path}");
+                assert_eq!(
+                    ruled("hold", grpc, &line, "application/json", b"{}"),
+                    Verdict::Pass,
+                    "{grpc} {path}"
+                );
+            }
+        }
+        // A guess lets nothing pass.
+        let line = "POST https://a.test/Users/SetRole";
+        assert_eq!(ruled("pass", "{ service: Users }", line, "application/json", b"{}"), Verdict::Hold);
+        assert_eq!(ruled("pass", "{ service: Users }", line, "application/grpc", b""), Verdict::Pass);
+    }
+
+    #[test]
+    fn the_type_of_an_any_is_what_follows_its_last_slash() {
+        let line = "POST https://a.test/acme.v1.Users/SetRole";
+        let any = |url: &str| {
+            let url = [&[0x0a, u8::try_from(url.len()).unwrap()], url.as_bytes()].concat();
+            let any = [&[0x6a, u8::try_from(url.len()).unwrap()], &url[..]].concat();
+            [&[0, 0, 0, 0, u8::try_from(any.len()).unwrap()], &any[..]].concat()
+        };
+        let full = "type.googleapis.com/acme.v1.Account";
+        let ask = |verdict: &str, asked: &str, sent: &str| {
+            let grpc = format!("{{ message: {{ /detail/@type: {asked} }} }}");
+            ruled(verdict, &grpc, line, "application/grpc", &any(sent))
+        };
+        for sent in [full, "x/acme.v1.Account", "/acme.v1.Account", "TYPE.googleapis.com/acme.v1.Account"] {
+            for asked in [full, "acme.v1.Account"] {
+                assert_eq!(ask("hold", asked, sent), Verdict::Hold, "{asked} {sent}");
+            }
+            assert_eq!(ask("hold", "type.googleapis.com/acme.v1.Done", sent), Verdict::Pass, "{sent}");
+            let passed = if sent == full { Verdict::Pass } else { Verdict::Hold };
+            assert_eq!(ask("pass", full, sent), passed, "what passes is what was sent: {sent}");
+        }
+        assert_eq!(ask("hold", &format!("{{ not: '{full}' }}"), full), Verdict::Pass);
     }
 }

@@ -2,6 +2,7 @@
 //! (connectrpc.com, "Connect Protocol Reference") and Twirp.
 
 use crate::decode::coding;
+use crate::decode::component;
 use crate::decode::form::split;
 use crate::decode::protocol::{Request, Unread};
 use crate::decode::{Body, Limits};
@@ -38,6 +39,7 @@ pub(super) enum Framing {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Messages<'b> {
     pub(super) codec: Codec,
+    pub(super) framing: Framing,
     pub(super) list: Vec<Cow<'b, [u8]>>,
 }
 
@@ -62,7 +64,7 @@ pub(super) fn messages<'b>(request: &Request<'b>) -> Result<Messages<'b>, Unread
             list.map(|message| Cow::Owned(message.into_owned())).collect()
         }
     };
-    Ok(Messages { codec, list })
+    Ok(Messages { codec, framing, list })
 }
 
 /// What the content type says.
@@ -171,7 +173,7 @@ fn decoded(text: &[u8]) -> Result<Vec<u8>, Unread> {
 /// `GET` of Connect, for calls without side effects.
 fn of_query<'b>(query: &str) -> Result<Messages<'b>, Unread> {
     let value = |name: &str| {
-        let mut found = split(query, &['&']).filter(|(key, _)| *key == name);
+        let mut found = split(query, &['&']).filter(|(key, _)| component(key) == name);
         match (found.next(), found.next()) {
             (value, None) => Ok(value.map(|(_, value)| value)),
             (_, Some(_)) => Err(Unread::from(format!("its query names `{name}` twice"))),
@@ -196,7 +198,7 @@ fn of_query<'b>(query: &str) -> Result<Messages<'b>, Unread> {
             plain.into_owned()
         }
     };
-    Ok(Messages { codec, list: vec![Cow::Owned(message)] })
+    Ok(Messages { codec, framing: Framing::Bare, list: vec![Cow::Owned(message)] })
 }
 
 /// Flags and length before a message.

@@ -32,9 +32,9 @@ impl Reader {
                 (Known::Any, Json::Map(members)) => self.any(message, members),
                 (Known::Wrapped, json) => match message.get_field_by_name("value") {
                     Some(field) => self.value(&field.kind(), json),
-                    None => Ok(self.as_it_is(json)),
+                    None => Err(OTHER_KIND.into()),
                 },
-                _ => Ok(known.of_json(json).unwrap_or_else(|| self.as_it_is(json))),
+                _ => known.of_json(json).ok_or_else(|| OTHER_KIND.into()),
             };
         }
         let Json::Map(written) = json else { return Err("its message is no JSON object".into()) };
@@ -75,7 +75,7 @@ impl Reader {
                 let items = items.iter().map(|item| self.value(kind, item));
                 items.collect::<Result<_, Unread>>().map(Json::List)
             }
-            (json, _) if field.is_map() || field.is_list() => Ok(self.as_it_is(json)),
+            _ if field.is_map() || field.is_list() => Err(OTHER_KIND.into()),
             (json, kind) => self.value(kind, json),
         }
     }
@@ -83,32 +83,23 @@ impl Reader {
     fn value(&mut self, kind: &Kind, json: &Json) -> Result<Json, Unread> {
         Ok(match (kind, json) {
             (Kind::Message(message), json) => self.message(message, json)?,
-            (Kind::Enum(words), Json::Text(name)) => match words.get_value_by_name(name) {
-                Some(known) => word(words, known.number()),
-                None => self.as_it_is(json),
-            },
-            (Kind::Enum(words), Json::Number(Number::Unsigned(n))) => match i32::try_from(*n) {
-                Ok(number) => word(words, number),
-                Err(_) => self.as_it_is(json),
-            },
+            (Kind::Enum(words), json) => {
+                let named = match json {
+                    Json::Text(name) => words.get_value_by_name(name).map(|known| known.number()),
+                    _ => None,
+                };
+                // Some readers take a number as text, or with a fraction of nothing.
+                let numbered = || number(&Kind::Int32, json).and_then(|n| i32::try_from(whole(n)?).ok());
+                word(words, named.or_else(numbered).ok_or(OTHER_KIND)?)
+            }
             (Kind::String, Json::Text(_)) | (Kind::Bool, Json::Bool(_)) => json.clone(),
             (Kind::Bytes, Json::Text(text)) => {
                 let standard = text.replace('-', "+").replace('_', "/");
-                match LENIENT.decode(standard) {
-                    Ok(bytes) => Json::Text(STANDARD.encode(bytes)),
-                    Err(_) => self.as_it_is(json),
-                }
+                let bytes = LENIENT.decode(standard).map_err(|_| OTHER_KIND)?;
+                Json::Text(STANDARD.encode(bytes))
             }
-            (Kind::String | Kind::Bytes | Kind::Bool | Kind::Enum(_), _) => self.as_it_is(json),
-            // What is left are numbers; those of 64 bits are texts.
-            (_, Json::Number(_)) => json.clone(),
-            (_, Json::Text(text)) => match (text.parse(), text.parse(), text.parse::<f64>()) {
-                (Ok(n), _, _) => Json::Number(Number::Unsigned(n)),
-                (_, Ok(n), _) => Json::Number(Number::Signed(n)),
-                (_, _, Ok(n)) => Json::Number(Number::Float(n)),
-                _ => self.as_it_is(json),
-            },
-            _ => self.as_it_is(json),
+            (Kind::String | Kind::Bytes | Kind::Bool, _) => return Err(OTHER_KIND.into()),
+            (kind, json) => Json::Number(number(kind, json).ok_or(OTHER_KIND)?),
         })
     }
 
@@ -124,23 +115,58 @@ impl Reader {
         let rest: Members = members.iter().filter(|(key, _)| key != known::TYPE).cloned().collect();
         if Known::of(&message).is_some() {
             for (key, value) in &rest {
-                let value =
-                    if key == known::VALUE { self.message(&message, value)? } else { self.as_it_is(value) };
-                opened.push((key.clone(), value));
+                if key != known::VALUE {
+                    return Err(OTHER_KIND.into());
+                }
+                opened.push((key.clone(), self.message(&message, value)?));
             }
         } else if let Json::Map(inner) = self.message(&message, &Json::Map(rest))? {
             opened.extend(inner);
         }
         Ok(Json::Map(opened))
     }
+}
 
-    /// What no reader should take, and some may.
-    fn as_it_is(&mut self, json: &Json) -> Json {
-        self.exact = false;
-        json.clone()
+/// A number that a field of this kind can have; those of 64 bits are texts, and the others may be.
+fn number(kind: &Kind, json: &Json) -> Option<Number> {
+    let number = match json {
+        Json::Number(number) => *number,
+        Json::Text(text) => match (text.parse(), text.parse(), text.parse()) {
+            (Ok(n), _, _) => Number::Unsigned(n),
+            (_, Ok(n), _) => Number::Signed(n),
+            (_, _, Ok(n)) => Number::Float(n),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let range = match kind {
+        Kind::Double | Kind::Float => return Some(number),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => i32::MIN.into()..=i32::MAX.into(),
+        Kind::Uint32 | Kind::Fixed32 => 0..=u32::MAX.into(),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => i64::MIN.into()..=i64::MAX.into(),
+        Kind::Uint64 | Kind::Fixed64 => 0..=u64::MAX.into(),
+        _ => return None,
+    };
+    let whole = whole(number).filter(|n| range.contains(n))?;
+    let unsigned = u64::try_from(whole).map(Number::Unsigned);
+    unsigned.ok().or_else(|| i64::try_from(whole).map(Number::Signed).ok())
+}
+
+/// The number, if nothing follows its point.
+fn whole(number: Number) -> Option<i128> {
+    match number {
+        Number::Unsigned(n) => Some(n.into()),
+        Number::Signed(n) => Some(n.into()),
+        // Larger ones have been rounded.
+        Number::Float(n) => {
+            (n.fract() == 0.0 && n.abs() < FLOAT_EXACT_MAX).then(|| format!("{n:.0}").parse().ok())?
+        }
     }
 }
 
+const OTHER_KIND: &str =
+    "a value in its message is of another type than its field, which servers read in several ways";
+const FLOAT_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 /// Both alphabets are read, with the signs at the end or without.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,

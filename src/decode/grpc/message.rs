@@ -2,15 +2,15 @@
 //!
 //! Readers agree on less than one thinks: fields that nobody described are kept or dropped, a field that stands there
 //! twice is overwritten or merged, of a `oneof` the last member counts. Whatever is in doubt stays in the value, and
-//! the value is then not exact.
+//! the value is then not exact. Where readers do not even agree on which bytes are a value, there is nothing to be seen.
 
 use super::known::{self, Known};
-use super::wire::{BROKEN, Raw, Wire};
+use super::wire::{BROKEN, ODD, Raw, Wire};
 use crate::decode::json::{Json, Number};
 use crate::decode::protocol::Unread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 use std::collections::{HashMap, HashSet};
 
 /// Members of an object, in the order sent.
@@ -62,11 +62,7 @@ impl Reader {
                 self.exact = false;
                 continue;
             };
-            let mut values = Vec::new();
-            if !self.values(&field, raw, depth, &mut values)? {
-                self.exact = false; // a known number in another type is read as an unknown field
-                continue;
-            }
+            let values = self.values(&field, raw, depth)?;
             if let Some(choice) = field.choice.as_deref() {
                 let first = *choices.entry(choice.to_owned()).or_insert(number);
                 self.exact &= first == number;
@@ -95,14 +91,9 @@ impl Reader {
         Ok(members)
     }
 
-    /// What one field on the wire says. False: nothing that its type could say.
-    fn values(
-        &mut self,
-        field: &Field,
-        raw: Raw<'_>,
-        depth: usize,
-        values: &mut Vec<Json>,
-    ) -> Result<bool, Unread> {
+    /// What one field on the wire says.
+    fn values(&mut self, field: &Field, raw: Raw<'_>, depth: usize) -> Result<Vec<Json>, Unread> {
+        let mut values = Vec::new();
         match raw {
             // Readers take both forms, whichever was declared.
             Raw::Bytes(packed) if field.shape == Shape::List && is_packable(&field.kind) => {
@@ -113,22 +104,17 @@ impl Reader {
                         prost_reflect::prost::encoding::WireType::ThirtyTwoBit => Raw::Four(wire.array()?),
                         _ => Raw::Varint(wire.varint()?),
                     };
-                    values.extend(self.value(field, raw, depth)?);
+                    values.push(self.value(field, raw, depth)?);
                 }
-                Ok(true)
             }
-            raw => {
-                let value = self.value(field, raw, depth)?;
-                let read = value.is_some();
-                values.extend(value);
-                Ok(read)
-            }
+            raw => values.push(self.value(field, raw, depth)?),
         }
+        Ok(values)
     }
 
-    fn value(&mut self, field: &Field, raw: Raw<'_>, depth: usize) -> Result<Option<Json>, Unread> {
+    fn value(&mut self, field: &Field, raw: Raw<'_>, depth: usize) -> Result<Json, Unread> {
         self.count()?;
-        let json = match (&field.kind, raw) {
+        Ok(match (&field.kind, raw) {
             (Kind::Message(message), Raw::Bytes(bytes)) if field.shape == Shape::Map => {
                 self.entry(message, bytes, depth)?
             }
@@ -144,10 +130,9 @@ impl Reader {
                 Json::Text(text.into_owned())
             }
             (Kind::Bytes, Raw::Bytes(bytes)) => Json::Text(STANDARD.encode(bytes)),
-            (Kind::Enum(words), Raw::Varint(n)) => self.word(words, low(n).cast_signed()),
-            (kind, raw) => return Ok(scalar(kind, raw)),
-        };
-        Ok(Some(json))
+            (Kind::Enum(words), Raw::Varint(n)) => self.word(words, int32(n).ok_or(ODD)?),
+            (kind, raw) => scalar(kind, raw).ok_or(ODD)?,
+        })
     }
 
     /// An entry of a map, as an object of one member.
@@ -181,6 +166,7 @@ impl Reader {
             match (number, raw) {
                 (1, Raw::Bytes(bytes)) => url = bytes,
                 (2, Raw::Bytes(bytes)) => inner = bytes,
+                (1 | 2, _) => return Err(ODD.into()),
                 _ => self.exact = false,
             }
         }
@@ -214,6 +200,11 @@ impl Reader {
             let implied = !field.supports_presence() && !field.is_list() && !field.is_map();
             if implied && !is_there(&field) {
                 let value = self.default_of(&field.kind(), 0)?;
+                members.push((field.name().to_owned(), value));
+            } else if !is_there(&field)
+                && let Some(value) = declared(&field)
+            {
+                self.count()?;
                 members.push((field.name().to_owned(), value));
             }
             // A name in JSON that is not made of the other one: the field stands under both.
@@ -342,14 +333,15 @@ const fn is_packable(kind: &Kind) -> bool {
     !matches!(kind, Kind::Message(_) | Kind::String | Kind::Bytes)
 }
 
+/// `None`: a value of this kind is not written like that.
 fn scalar(kind: &Kind, raw: Raw<'_>) -> Option<Json> {
     let number = match (kind, raw) {
-        (Kind::Bool, Raw::Varint(n)) => return Some(Json::Bool(n != 0)),
-        (Kind::Int32, Raw::Varint(n)) => signed(low(n).cast_signed().into()),
+        (Kind::Bool, Raw::Varint(n @ 0..=1)) => return Some(Json::Bool(n == 1)),
+        (Kind::Int32, Raw::Varint(n)) => signed(int32(n)?.into()),
         (Kind::Int64, Raw::Varint(n)) => signed(n.cast_signed()),
-        (Kind::Uint32, Raw::Varint(n)) => Number::Unsigned(low(n).into()),
+        (Kind::Uint32, Raw::Varint(n)) => Number::Unsigned(u32::try_from(n).ok()?.into()),
         (Kind::Uint64, Raw::Varint(n)) => Number::Unsigned(n),
-        (Kind::Sint32, Raw::Varint(n)) => signed(unzigzag(low(n).into())),
+        (Kind::Sint32, Raw::Varint(n)) => signed(unzigzag(u32::try_from(n).ok()?.into())),
         (Kind::Sint64, Raw::Varint(n)) => signed(unzigzag(n)),
         (Kind::Fixed32, Raw::Four(bytes)) => Number::Unsigned(u32::from_le_bytes(bytes).into()),
         (Kind::Sfixed32, Raw::Four(bytes)) => signed(i32::from_le_bytes(bytes).into()),
@@ -366,9 +358,27 @@ fn signed(n: i64) -> Number {
     u64::try_from(n).map_or(Number::Signed(n), Number::Unsigned)
 }
 
-/// A number of 32 bits is what is left when the upper ones are dropped.
-fn low(n: u64) -> u32 {
-    u32::try_from(n & u64::from(u32::MAX)).unwrap_or_default()
+/// A negative one is written with 64 bits.
+fn int32(n: u64) -> Option<i32> {
+    i32::try_from(n.cast_signed()).ok()
+}
+
+/// What a field that is not there has for a value, where its `.proto` file says that (proto2).
+fn declared(field: &FieldDescriptor) -> Option<Json> {
+    field.field_descriptor_proto().default_value.as_ref()?;
+    Some(match (field.default_value(), field.kind()) {
+        (Value::Bool(truth), _) => Json::Bool(truth),
+        (Value::I32(n), _) => Json::Number(signed(n.into())),
+        (Value::I64(n), _) => Json::Number(signed(n)),
+        (Value::U32(n), _) => Json::Number(Number::Unsigned(n.into())),
+        (Value::U64(n), _) => Json::Number(Number::Unsigned(n)),
+        (Value::F32(n), _) => Json::Number(Number::Float(n.into())),
+        (Value::F64(n), _) => Json::Number(Number::Float(n)),
+        (Value::String(text), _) => Json::Text(text),
+        (Value::Bytes(bytes), _) => Json::Text(STANDARD.encode(bytes)),
+        (Value::EnumNumber(number), Kind::Enum(words)) => word(&words, number),
+        _ => return None,
+    })
 }
 
 const fn unzigzag(n: u64) -> i64 {

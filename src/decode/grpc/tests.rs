@@ -40,8 +40,19 @@ fn calls_are_named_by_their_path() {
 
 #[test]
 fn ordinary_paths_are_no_calls() {
-    for path in ["/", "/a", "/v1/users", "/acme/site.git", "/acme/site.Git/x-y", "/files/a.b/c.d"] {
+    for path in ["/", "/a", "/acme/site.git", "/acme/site.Git/x-y", "/files/a.b/c.d", "/users/7", "//x"] {
         assert_eq!(of("application/json", path), None, "{path}");
+    }
+    // What could be one as well as any path: a guess, which only a rule that names the service takes up.
+    for (path, service, method) in [
+        ("/v1/users", "v1", "users"),
+        ("/Users/SetRole", "Users", "SetRole"),
+        ("/twirp/Users/SetRole", "Users", "SetRole"),
+        ("/acme.users/SetRole", "acme.users", "SetRole"),
+    ] {
+        for kind in ["", "application/json", "text/plain"] {
+            assert_eq!(of(kind, path), Some((service.into(), method.into(), GrpcBy::Place)), "{path}");
+        }
     }
     assert_eq!(of("application/grpc", "/"), None);
 }
@@ -278,7 +289,6 @@ fn what_is_in_doubt_is_there_and_not_exact() {
     assert!(!exact && seen["user_id"] == "last", "{seen}"); // the map of serde_json shows one of the two
     for (what, bytes) in [
         ("an unknown field", vec![0xf8, 0x07, 1]),
-        ("a known number in another type", vec![0x08, 1]),
         ("two of a choice", [&[0x42, 1, b'a'][..], &[0x48, 1]].concat()),
         ("text that is not UTF-8", vec![0x0a, 1, 0xff]),
         ("a word that nobody described", vec![0x10, 9]),
@@ -286,12 +296,144 @@ fn what_is_in_doubt_is_there_and_not_exact() {
     ] {
         assert!(!one(&bytes).1, "{what}");
     }
-    // Both forms of a list, and numbers cut to their width, are what all readers take.
+    // Both forms of a list are what all readers take.
     let (seen, exact) = one(&[0x28, 1, 0x2a, 2, 2, 3]);
     assert!(exact);
     assert_eq!(seen["numbers"], json!([1, 2, 3]));
-    let (seen, exact) = one(&[0x10, 0x82, 0x80, 0x80, 0x80, 0x10]);
-    assert!(exact && seen["role"] == "ADMIN");
+}
+
+/// Where a number is longer than it must be, or a field has another type on the wire, protobuf.js reads other bytes.
+#[test]
+fn what_no_encoder_writes_is_hidden() {
+    let negative = |tag: u8, last: u8| [&[tag][..], &[0xff; 9], &[last]].concat();
+    for (what, bytes) in [
+        ("text as a number", vec![0x08, 1]),
+        ("texts as numbers", vec![0x30, 1]),
+        ("an enumeration as four bytes", vec![0x15, 2, 0xf8, 3, 0]),
+        ("an enumeration as eight bytes", vec![0x11, 2, 0xf8, 3, 0x80, 0x80, 0x80, 0x80, 0]),
+        ("a number as bytes", vec![0x1a, 1, 1]),
+        ("a message as a group", vec![0x53, 0x54]),
+        ("the type of an `Any` as a number", vec![0x6a, 2, 0x08, 1]),
+        ("a long number", vec![0x10, 0x82, 0]),
+        ("a longer one", vec![0x60, 0x81, 0x80, 0x80, 0x80, 0x80, 0]),
+        ("a long tag", vec![0x90, 0, 2]),
+        ("a long length", vec![0x0a, 0x81, 0, b'a']),
+        ("65 bits", negative(0x18, 2)),
+        ("a truth above one", vec![0x20, 2]),
+        ("a truth of 33 bits", vec![0x20, 0x80, 0x80, 0x80, 0x80, 0x10]),
+        ("an enumeration of 33 bits", vec![0x10, 0x82, 0x80, 0x80, 0x80, 0x10]),
+        ("-1 in 32 bits", vec![0x10, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        ("a packed -1 in 32 bits", vec![0x2a, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        ("33 bits without a sign", vec![0x60, 0x80, 0x80, 0x80, 0x80, 0x10]),
+        ("-1 without a sign", negative(0x60, 1)),
+        ("a long number nobody described", vec![0xf8, 0x07, 0x81, 0]),
+    ] {
+        let said = see(SET_ROLE, &[GRPC], &frame(0, &bytes)).unwrap_err();
+        assert!(said.contains("no encoder writes"), "{what}: {said}");
+    }
+    // Near by: what encoders do write.
+    assert_eq!(one(&negative(0x18, 1)).0["amount"], -1);
+    assert_eq!(one(&negative(0x10, 1)).0["role"], -1);
+    assert_eq!(one(&[&[0x2a, 10][..], &[0xff; 9], &[1]].concat()).0["numbers"], json!([-1]));
+    assert_eq!(one(&[0x60, 0xff, 0xff, 0xff, 0xff, 0x0f]).0["limit"], u32::MAX);
+    assert_eq!(one(&[0x20, 0]), one(&[]), "a default that is written all the same");
+    assert!(!one(&[0xf8, 0x07, 0x81, 1]).1);
+}
+
+/// Bytes that are both JSON and a message: which one a server reads is its own affair.
+#[test]
+fn framed_json_that_could_be_a_message_is_hidden() {
+    let inner = format!("{:.<123}", r#""userId":"bob","tags":[""#);
+    let tail = format!("{:<95}", r#""]}"#);
+    let both = format!("\n{{{inner}H\u{e9}A{tail}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&both).unwrap()["userId"], "bob");
+    for kind in [
+        "application/grpc+json",
+        "application/grpc;json",
+        "application/grpc-web+json",
+        "application/connect+json",
+    ] {
+        hidden(&[("content-type", kind)], &frame(0, both.as_bytes()), "protocol buffer too");
+        let text = "{\"role\":2,\"userId\":\"\u{6f22}\u{5b57} caf\u{e9} | x\",\"tags\":[]}";
+        let seen = see(SET_ROLE, &[("content-type", kind)], &frame(0, text.as_bytes())).unwrap();
+        assert_eq!(seen[0].0["role"], "ADMIN", "{kind}");
+    }
+    // Without frames there is no such server.
+    assert!(see(SET_ROLE, &[("content-type", "application/json")], both.as_bytes()).is_ok());
+}
+
+/// Names of a query are read as servers read them.
+#[test]
+fn no_query_hides_a_message() {
+    let of = |query: &str| see(&format!("GET /acme.v1.Users/SetRole?{query}"), &[], b"");
+    for query in [
+        "encoding=proto&base64=1&%6dessage=EAI",
+        "%65ncoding=proto&b%61se64=1&message=EAI",
+        "encoding=proto&base64=1&message=EAI&messages=EAE",
+    ] {
+        assert_eq!(of(query).unwrap()[0].0["role"], "ADMIN", "{query}");
+    }
+    for query in [
+        "encoding=proto&base64=1&message=EAE&%6dessage=EAI",
+        "%6dessage=EAE&message=EAI&encoding=proto&base64=1",
+        "encoding=proto&enc%6fding=json&base64=1&message=EAE",
+        "encoding=proto&base64=1&message=EAE&%62ase64=0",
+    ] {
+        assert!(of(query).unwrap_err().contains("twice"), "{query}");
+    }
+}
+
+#[test]
+fn json_of_another_type_is_hidden() {
+    let kind = [("content-type", "application/json")];
+    let of = |text: &str| see(SET_ROLE, &kind, text.as_bytes());
+    for role in ["2", "2.0", "2e0", "20e-1", r#""2""#, r#""2.0""#, r#""ADMIN""#] {
+        let seen = of(&format!(r#"{{"role":{role}}}"#)).unwrap();
+        assert_eq!((&seen[0].0["role"], seen[0].1), (&json!("ADMIN"), true), "{role}");
+    }
+    for (text, name, expected) in [
+        (r#"{"amount":"7"}"#, "amount", json!(7)),
+        (r#"{"amount":7.0}"#, "amount", json!(7)),
+        (r#"{"amount":-7}"#, "amount", json!(-7)),
+        (r#"{"numbers":[1,"2"]}"#, "numbers", json!([1, 2])),
+        (r#"{"ratio":"1.5"}"#, "ratio", json!(1.5)),
+        (r#"{"userId":"7"}"#, "user_id", json!("7")),
+    ] {
+        assert_eq!(of(text).unwrap()[0].0[name], expected, "{text}");
+    }
+    for text in [
+        r#"{"role":true}"#,
+        r#"{"role":2.5}"#,
+        r#"{"role":"admin"}"#,
+        r#"{"role":[2]}"#,
+        r#"{"role":4294967298}"#,
+        r#"{"dryRun":1}"#,
+        r#"{"dryRun":"true"}"#,
+        r#"{"userId":7}"#,
+        r#"{"amount":1.5}"#,
+        r#"{"amount":"x"}"#,
+        r#"{"limit":-1}"#,
+        r#"{"numbers":3}"#,
+        r#"{"numbers":[null]}"#,
+        r#"{"accounts":[]}"#,
+        r#"{"expireTime":"never"}"#,
+    ] {
+        assert!(of(text).unwrap_err().contains("another type"), "{text}");
+    }
+}
+
+/// A field with a declared default has it when it is not there.
+#[test]
+fn declared_defaults_are_there() {
+    let of = |entry: &[u8]| {
+        let seen = see("POST /acme.old.Ledger/Book", &[GRPC], &frame(0, entry)).unwrap();
+        seen[0].0["limit"].clone()
+    };
+    assert_eq!((of(&[0x08, 1]), of(&[0x08, 1, 0x20, 6])), (json!(5), json!(6)));
+    let seen =
+        see("POST /acme.old.Ledger/Book", &[("content-type", "application/json")], b"{\"id\":1}").unwrap();
+    assert_eq!(seen[0].0["limit"], 5);
+    assert!(one(&[]).0.get("limit").is_none(), "no default was declared");
 }
 
 #[test]
@@ -305,8 +447,7 @@ fn messages_of_old_are_read() {
     ]
     .concat();
     let seen = see("POST /acme.old.Ledger/Book", &[GRPC], &frame(0, &entry)).unwrap();
-    let entry =
-        json!({ "id": 7, "line": [{ "text": "x", "cents": -1 }], "marks": [1, 2], "[acme.old.note]": "hi" });
+    let entry = json!({ "id": 7, "line": [{ "text": "x", "cents": -1 }], "marks": [1, 2], "[acme.old.note]": "hi", "limit": 5 });
     assert_eq!(seen, [(entry, true)]);
 }
 

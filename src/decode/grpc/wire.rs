@@ -38,14 +38,16 @@ impl<'b> Wire<'b> {
         Ok(Some((number, raw)))
     }
 
-    /// Seven bits a byte, the lowest first; bits beyond the 64th are lost, in every reader.
+    /// Seven bits a byte, the lowest first. One that is longer than it must be, or has more than 64 bits, ends in
+    /// another place for some readers.
     pub(super) fn varint(&mut self) -> Result<u64, Unread> {
         let mut value = 0_u64;
         for at in 0..VARINT_BYTES_MAX {
             let [byte] = self.array()?;
             value |= u64::from(byte & 0x7f).checked_shl(7 * at).unwrap_or(0);
             if byte & 0x80 == 0 {
-                return Ok(value);
+                let odd = (at > 0 && byte == 0) || (at + 1 == VARINT_BYTES_MAX && byte > 1);
+                return if odd { Err(ODD.into()) } else { Ok(value) };
             }
         }
         Err(BROKEN.into())
@@ -95,6 +97,54 @@ impl<'b> Wire<'b> {
     }
 }
 
+/// Whether some reader could take the bytes for a message: fields follow one another to the end, of whatever number,
+/// type and length. A few readers take long numbers otherwise than all others.
+pub(super) fn could_be(bytes: &[u8]) -> bool {
+    [Long::ReadOn, Long::Skipped].into_iter().any(|long| skip_all(bytes, long).is_some())
+}
+
+/// What is done with a number of more than five bytes, where 32 bits are enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Long {
+    ReadOn,
+    /// Ten bytes are skipped, however many it has (protobuf.js).
+    Skipped,
+}
+
+fn skip_all(bytes: &[u8], long: Long) -> Option<()> {
+    let (mut rest, mut groups) = (bytes, 0_usize);
+    while !rest.is_empty() {
+        match loose_varint(&mut rest, long)? & 7 {
+            0 => drop(loose_varint(&mut rest, Long::ReadOn)?),
+            1 => rest = rest.get(8..)?,
+            2 => {
+                let length = usize::try_from(loose_varint(&mut rest, long)?).ok()?;
+                rest = rest.get(length..)?;
+            }
+            3 => groups += 1,
+            4 => groups = groups.checked_sub(1)?,
+            5 => rest = rest.get(4..)?,
+            _ => return None,
+        }
+    }
+    (groups == 0).then_some(())
+}
+
+fn loose_varint(rest: &mut &[u8], long: Long) -> Option<u32> {
+    let mut value = 0_u32;
+    for (at, byte) in (0..VARINT_BYTES_MAX).zip(rest.iter()) {
+        value |= u32::from(byte & 0x7f).checked_shl(7 * at).unwrap_or(0);
+        let skipped = at == 4 && long == Long::Skipped;
+        if byte & 0x80 == 0 || skipped {
+            let passed = if byte & 0x80 == 0 { at + 1 } else { VARINT_BYTES_MAX };
+            *rest = rest.get(usize::try_from(passed).ok()?..)?;
+            return Some(value);
+        }
+    }
+    None
+}
+
+pub(super) const ODD: &str = "a value in its message is written as no encoder writes one of its type, and servers read that in several ways";
 pub(super) const BROKEN: &str = "its message is no protocol buffer";
 const VARINT_BYTES_MAX: u32 = 10;
 /// Groups in groups: each level is walked once more.
