@@ -168,7 +168,12 @@ async fn through(
 
     // What may be said once the protocol has changed?
     if let Some(protocol) = taken.upgrade {
+        let has_body = !http_body::Body::is_end_stream(&body);
         let opening = Opening::of(protocol, &exchange.head(&readings), &rules, &caller, &exchange.words);
+        if has_body && opening.takes_no_body() {
+            let reply = malformed(400, &"a handshake of a WebSocket has no body, and this one has");
+            return Err(exchange.refuse(reply, None));
+        }
         opening.write_to(&mut exchange.parts.headers);
         exchange.opening = Some(opening);
     }
@@ -186,8 +191,11 @@ async fn through(
     };
 
     // The ruling.
-    let head = exchange.head(&readings);
     let (now, rates) = (Timestamp::now(), &link.gate.services.rates);
+    if let Some(opening) = &mut exchange.opening {
+        opening.judged(&rules, now);
+    }
+    let head = exchange.head(&readings);
     let mut ruling = rules.evaluate(&head, &caller, &decoded, now, rates);
     if let Some(unseen) = unseen {
         decoded = unseen;

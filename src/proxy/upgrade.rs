@@ -10,7 +10,7 @@ use super::entered::Entered;
 use super::exchange::{Link, upstream_failed};
 use super::fields;
 use super::reply::Reply;
-use super::websocket::{self, Session};
+use super::websocket::{self, Judged, Session};
 use crate::decode;
 use crate::hold::AgentWords;
 use crate::request::{Caller, Head};
@@ -35,6 +35,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub(super) struct Opening {
     protocol: HeaderValue,
     after: After,
+    judged: Judged,
     /// Of the path of the request that asks.
     readings: Vec<Box<str>>,
     words: AgentWords,
@@ -59,12 +60,19 @@ impl Opening {
         caller: &Caller<'_>,
         words: &AgentWords,
     ) -> Self {
-        let after = match rules.hears(head, caller, Timestamp::now()) {
+        let now = Timestamp::now();
+        let after = match rules.hears(head, caller, now) {
             false => After::Free,
             true if is_websocket(&protocol, head) => After::Judged,
             true => After::Unseen,
         };
-        Self { protocol, after, readings: head.readings.to_vec(), words: words.clone() }
+        Self {
+            protocol,
+            after,
+            judged: Judged::by(rules, now),
+            readings: head.readings.to_vec(),
+            words: words.clone(),
+        }
     }
 
     /// Makes the fields what will leave. Rules, reviewers and the digest see the protocol that is asked for. Where messages
@@ -74,6 +82,17 @@ impl Opening {
         if self.after == After::Judged {
             headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         }
+    }
+
+    /// Whether a body must not come with it: a handshake of a WebSocket has none, and to some servers one is the first
+    /// frames.
+    pub(super) fn takes_no_body(&self) -> bool {
+        self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+    }
+
+    /// When the request that asks for it is judged.
+    pub(super) fn judged(&mut self, rules: &RuleSet, now: Timestamp) {
+        self.judged = Judged::by(rules, now);
     }
 
     /// What it counts as, where a rule could match what follows and nobody can read it.
@@ -114,7 +133,8 @@ pub(super) async fn forward(
     let place = Arc::clone(&link.gate.upgrades).try_acquire_owned().map_err(|_| full())?;
     let downstream = request.extensions_mut().remove::<OnUpgrade>();
     let after = opening.after;
-    let mut session = Session::of(link, destination, &request, opening.readings, opening.words);
+    let Opening { readings, judged, words, .. } = opening;
+    let mut session = Session::of(link, destination, &request, readings, judged, words);
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade")); // `Upgrade` stands there already
     *request.version_mut() = Version::HTTP_11;
     let sent = destination.origin.send(request, Alpn::Http1).await;
@@ -190,15 +210,15 @@ async fn relay(
     }
 }
 
-/// Returns when rules are in force that could match what is said on a connection that was opened free. They may have
-/// changed since: a handshake can wait for hours.
+/// Returns when rules are in force that could match what is said on a connection that was opened free, or would hold or
+/// deny its handshake. They may have changed since: a handshake can wait for hours.
 async fn minded(session: &Session) {
     let rules = &session.link.gate.services.rules;
     let mut known = None;
     loop {
         let now = rules.load_full();
         if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &now)) {
-            if now.hears(&session.head(), &session.caller(), Timestamp::now()) {
+            if session.is_heard_by(&now) {
                 let host = &session.destination.authority.host;
                 tracing::info!(%host, "new rules could match what is said on an open connection: it ends");
                 return;

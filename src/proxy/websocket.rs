@@ -18,7 +18,7 @@ mod inbox;
 mod outbox;
 mod session;
 
-pub(super) use self::session::Session;
+pub(super) use self::session::{Judged, Session};
 
 use self::answer::Refused;
 use self::inbox::{End, Inbox};

@@ -211,12 +211,19 @@ impl<'a> Facts<'a> {
             let values = more.values.into_iter();
             field.values.extend(values.map(|seen| Seen { text: seen.text.into_owned().into(), ..seen }));
         }
-        // Many frameworks keep parameters of the query and of a form in one place.
+        // Many frameworks keep parameters of the query and of a form in one place, and differ on which of two counts.
         match self.body {
             Body::Decoded(decoded) => {
                 let pairs = decoded.form.iter().flatten().chain(&decoded.other.form);
-                let values = pairs.filter(|(key, _)| is_parameter(key, name)).map(|(_, value)| value);
-                values.for_each(|value| field.push_text(value.as_str().into()));
+                let values =
+                    pairs.filter(|(key, _)| is_parameter(key, name)).map(|(_, value)| value.as_str());
+                for value in values {
+                    if field.values.iter().any(|seen| seen.text != value) {
+                        field.unclear = Some(Unclear::Body);
+                    }
+                    field.within.push(Seen::text(value));
+                    field.within.extend(variants(value).into_iter().map(Seen::text));
+                }
             }
             Body::NotRead | Body::Binary { .. } | Body::Unreadable(_) if says_form(self.head.headers) => {
                 field.unclear = Some(Unclear::Body);

@@ -158,9 +158,11 @@ fn the_standard_packs_leave_usual_sockets_alone() {
     ] {
         assert!(!asking.hears(&opening(url)), "{url}");
     }
-    for url in
-        ["https://mcp.linear.app/mcp", "https://tools.acme.example/mcp", "https://tools.acme.example/sse"]
-    {
+    for url in [
+        "https://mcp.linear.app/mcp",
+        "https://tools.acme.example/mcp",
+        "https://tools.acme.example/sse?sessionId=1",
+    ] {
         let socket = opening(url);
         assert!(asking.hears(&socket), "{url}");
         assert_eq!(asking.said(&socket, CALL), (Verdict::Hold, "mcp/delete".into()), "{url}");

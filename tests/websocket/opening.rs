@@ -188,3 +188,60 @@ async fn a_message_sent_before_the_answer_is_judged() {
     scene.reviewer.approve(&hold).await;
     assert_eq!(Socket { wire, reply }.next().await.text(), "delete everything");
 }
+
+/// To some servers a body of a handshake is the first frames (Node's `ws`), and nobody would have judged them.
+#[tokio::test]
+async fn a_handshake_has_no_body() {
+    let scene = Scene::new().await;
+    let early = masked(0x81, "delete everything");
+    let chunk =
+        [format!("{:x}\r\n", early.len()).into_bytes(), early.clone(), b"\r\n0\r\n\r\n".to_vec()].concat();
+    for (target, field, body) in [
+        ("/ws", format!("Content-Length: {}\r\n", early.len()), &early),
+        ("/ws/free", format!("Content-Length: {}\r\n", early.len()), &early),
+        ("/ws", "Transfer-Encoding: chunked\r\n".to_owned(), &chunk),
+    ] {
+        let mut wire = Wire::tunnel(scene.holdpoint.listen, "api.test:443", &scene.holdpoint.ca).await;
+        wire.send([handshake(target, &field).as_bytes(), body].concat()).await;
+        let reply = wire.reply().await;
+        assert_eq!(reply.status, 400, "{target} {field}");
+        assert!(reply.text().contains("has no body"), "{}", reply.text());
+    }
+    assert!(scene.origin.seen().is_empty());
+    let mut socket = Socket::open(&scene.holdpoint, "/ws", "Content-Length: 0\r\n").await;
+    socket.echo("hello").await;
+}
+
+/// A rule that came after the handshake has not had its say: it stops messages, and ends what nobody reads.
+#[tokio::test]
+async fn rules_that_came_after_the_handshake_stop_messages() {
+    let scene = Scene::new().await;
+    let mut judged = Socket::open(&scene.holdpoint, "/ws", "").await;
+    let mut free = Socket::open(&scene.holdpoint, "/ws/free", "").await;
+    judged.echo("hello").await;
+    free.echo("hello").await;
+    let stop = |path: &str, hit: &str| {
+        format!(
+            "{RULES}  - id: stop\n    when: {{ host: api.test, path: '{path}' }}\n    verdict: deny\n    why: x\n    examples: {{ deny: [ 'GET https://api.test{hit}' ], pass: [ 'GET https://b.test/x' ] }}\n"
+        )
+    };
+    let load = async |rules: String| {
+        std::fs::write(scene.holdpoint.rules_file(), rules).unwrap();
+        scene.holdpoint.signal("HUP").await;
+    };
+    let is_denied = async |path: &str| {
+        let mut probe = Wire::tunnel(scene.holdpoint.listen, "api.test:443", &scene.holdpoint.ca).await;
+        probe.ask(format!("GET {path} HTTP/1.1\r\nHost: api.test\r\n\r\n")).await.status == 403
+    };
+    // New rules for another place change nothing here.
+    load(stop("/probe", "/probe")).await;
+    soon("the new rules", async { while !is_denied("/probe").await {} }).await;
+    judged.echo("still there").await;
+    free.echo("still there").await;
+    load(stop("/**", "/ws")).await;
+    soon("the emergency", async { while !is_denied("/x").await {} }).await;
+    judged.text("hello").await;
+    assert_eq!(judged.next().await.close().0, 1008);
+    judged.ends().await;
+    free.ends().await;
+}

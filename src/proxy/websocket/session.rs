@@ -7,7 +7,7 @@ use crate::proxy::destination::Destination;
 use crate::proxy::exchange::{Link, denied, rule_name};
 use crate::proxy::reply::Reply;
 use crate::request::{Caller, Head};
-use crate::rules;
+use crate::rules::{self, RuleSet};
 use crate::ruling::{Grounds, Verdict};
 use crate::traffic::{Place, Record};
 use http::header::{
@@ -20,6 +20,25 @@ use jiff::Timestamp;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+/// When a handshake was judged, and by which rules.
+#[derive(Debug, Clone)]
+pub(in crate::proxy) struct Judged {
+    at: Timestamp,
+    /// The digest of the rule set.
+    rules: String,
+}
+
+impl Judged {
+    pub(in crate::proxy) fn by(rules: &RuleSet, at: Timestamp) -> Self {
+        Self { at, rules: rules.digest().to_owned() }
+    }
+
+    /// When these very rules were asked about the handshake.
+    fn asked(&self, rules: &RuleSet) -> Option<Timestamp> {
+        (rules.digest() == self.rules).then_some(self.at)
+    }
+}
+
 /// As its handshake was judged.
 #[derive(Debug)]
 pub(in crate::proxy) struct Session {
@@ -30,6 +49,7 @@ pub(in crate::proxy) struct Session {
     readings: Vec<Box<str>>,
     /// Those of the handshake that say nothing about a body: a message has a form of its own.
     headers: HeaderMap,
+    judged: Judged,
     pub(super) words: AgentWords,
     /// What the origin has chosen of the subprotocols that it was offered.
     pub(super) subprotocol: String,
@@ -60,6 +80,7 @@ impl Session {
         destination: &Destination,
         handshake: &Request<B>,
         readings: Vec<Box<str>>,
+        judged: Judged,
         words: AgentWords,
     ) -> Self {
         let mut headers = handshake.headers().clone();
@@ -74,6 +95,7 @@ impl Session {
             target: target.unwrap_or_else(|| PathAndQuery::from_static("/")),
             readings,
             headers,
+            judged,
             words,
             subprotocol: String::new(),
         }
@@ -112,6 +134,11 @@ impl Session {
         Caller { agent: &self.link.known.agent, source: self.link.source }
     }
 
+    /// Whether a rule that is in force now could match what is said on the connection.
+    pub(in crate::proxy) fn is_heard_by(&self, rules: &RuleSet) -> bool {
+        rules.hears_later(&self.head(), &self.caller(), self.judged.asked(rules))
+    }
+
     /// Judges a message by the rules that are in force now.
     pub(super) fn rule_on(&self, message: &Message) -> Ruled {
         let services = &self.link.gate.services;
@@ -125,7 +152,8 @@ impl Session {
             body: &body,
             harmless: frames::is_chatter(&self.subprotocol, &body),
         };
-        let ruling = rules.evaluate_message(&said, Timestamp::now(), &services.rates);
+        let (asked, now) = (self.judged.asked(&rules), Timestamp::now());
+        let ruling = rules.evaluate_later_message(&said, asked, now, &services.rates);
         let what = match ruling.verdict {
             Verdict::Pass => What::Pass,
             Verdict::Hold => What::Hold(Box::new(rules.grounds(&ruling, &head, &caller, &body))),
