@@ -2,9 +2,9 @@
 //!
 //! SHA-256 over a canonical text of everything that gives the request its meaning. Left out is only what a
 //! client changes from one try to the next without meaning anything by it: dates, signatures, retry counters,
-//! trace headers, keys against doing a thing twice, the boundary of a multipart body (`digest/boundary.rs`), and the number of
-//! a JSON-RPC call (`digest/call.rs`). Credentials count by their keyed fingerprint, so that an approval given to one account
-//! cannot be spent by another and the digest gives nothing away.
+//! trace headers, keys against doing a thing twice, the boundary of a multipart body where every server reads it alike
+//! (`digest/boundary.rs`), and the number of a JSON-RPC call (`digest/call.rs`). Credentials count by their keyed
+//! fingerprint, so that an approval given to one account cannot be spent by another and the digest gives nothing away.
 
 mod boundary;
 mod call;
@@ -213,6 +213,9 @@ const LEFT_OUT: &[&str] = &[
     "keep-alive",
     "kubectl-session",
     "priority",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
     "sec-websocket-key",
     "te",
     "traceparent",
@@ -233,4 +236,4 @@ const LEFT_OUT: &[&str] = &[
     "x-stainless-retry-count",
     "x-stripe-client-telemetry",
 ];
-const LEFT_OUT_PREFIXES: &[&str] = &["x-b3-", "x-datadog-", "holdpoint-", "proxy-"];
+const LEFT_OUT_PREFIXES: &[&str] = &["x-b3-", "x-datadog-", "holdpoint-"];

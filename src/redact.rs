@@ -32,17 +32,18 @@ impl Fingerprints {
     /// The credential of a request, for its digest: every credential field by its fingerprint; of an AWS
     /// SigV4 `Authorization` only key id and scope, since date and signature differ with every try.
     pub fn credential(&self, headers: &HeaderMap) -> String {
-        let mut parts: Vec<String> = headers
+        let mut parts: Vec<(&str, String)> = headers
             .iter()
             .filter(|(name, _)| is_credential(name.as_str()))
             .map(|(name, value)| {
                 let aws = aws_credential(value.as_bytes()).map(|aws| aws.undated());
                 let secret = aws.as_deref().map_or(value.as_bytes(), str::as_bytes);
-                format!("{name}={}", self.of(secret))
+                (name.as_str(), self.of(secret))
             })
             .collect();
-        parts.sort_unstable();
-        parts.join("\n")
+        // By name only: of two credentials of one name a server takes the first or the last.
+        parts.sort_by_key(|(name, _)| *name);
+        parts.into_iter().map(|(name, print)| format!("{name}={print}")).collect::<Vec<_>>().join("\n")
     }
 
     /// The fields as shown and stored, secrets replaced.
@@ -432,6 +433,10 @@ mod tests {
         assert_ne!(of(SIGV4), of(&SIGV4.replace("us-east-1", "eu-west-1")));
         assert_ne!(of("Bearer a"), of("Bearer b"));
         assert_eq!(prints().credential(&headers(&[("accept", "x")])), "");
+        let of_all = |fields: &[(&str, &str)]| prints().credential(&headers(fields));
+        let (low, high, key) = (("authorization", "low"), ("authorization", "high"), ("x-api-key", "k"));
+        assert_ne!(of_all(&[low, high]), of_all(&[high, low]), "a server takes the first, or the last");
+        assert_eq!(of_all(&[low, key, high]), of_all(&[key, low, high]));
         // What only looks like SigV4 counts whole.
         assert_ne!(of("AWS4-X Credential=a/b, s=1"), of("AWS4-X Credential=a/b, s=2"));
     }

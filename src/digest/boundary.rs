@@ -15,6 +15,8 @@ pub(super) struct Parts<'a> {
 
 /// The request without its boundary. `None` when it is not multipart from the first byte to the last, or says its
 /// boundary in a way that readers could read otherwise, or has one that somebody may have chosen; then all of it counts.
+/// So it does where the bare boundary stands in a part: some servers split there, dashes or not, and would find more
+/// parts under this boundary than under another one.
 ///
 /// Two requests have the same parts only if one is the other with another boundary throughout: text that would be a
 /// delimiter under the other boundary is one more delimiter there.
@@ -32,7 +34,8 @@ pub(super) fn parts<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Option<Parts<
     let closed =
         if quoted.is_some() { after.starts_with('"') } else { after.is_empty() || after.starts_with(';') };
     let again = [before, after].iter().any(|text| text.to_ascii_lowercase().contains("boundary"));
-    if !closed || again || !BOUNDARY_CHARACTERS.contains(&boundary.len()) {
+    let named = boundary.bytes().any(|byte| byte.is_ascii_alphanumeric()); // dashes alone stand in their own delimiter
+    if !closed || again || !named || !BOUNDARY_CHARACTERS.contains(&boundary.len()) {
         return None;
     }
     let delimiter = format!("--{boundary}");
@@ -47,7 +50,7 @@ pub(super) fn parts<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Option<Parts<
         rest = body.get(at + delimiter.len()..)?;
     }
     pieces.push(rest);
-    is_whole(&pieces).then_some(Parts { kind: [before, after], pieces })
+    (is_whole(&pieces) && !is_within(boundary, &pieces)).then_some(Parts { kind: [before, after], pieces })
 }
 
 /// Whether delimiters stand where they belong: the first at the very beginning, each other after a line's end, the
@@ -58,8 +61,16 @@ fn is_whole(pieces: &[&[u8]]) -> bool {
     !parts.is_empty() && parts.iter().all(is_part) && matches!(*end, b"--" | b"--\r\n")
 }
 
+/// Whether the boundary stands in a piece, in whatever letter case.
+fn is_within(boundary: &str, pieces: &[&[u8]]) -> bool {
+    let boundary = boundary.to_ascii_lowercase();
+    let finder = memchr::memmem::Finder::new(&boundary);
+    pieces.iter().any(|piece| finder.find(&piece.to_ascii_lowercase()).is_some())
+}
+
+/// What every server takes for a part of the boundary: some end it at `=`, and some drop quotes.
 const fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '\'' | '=' | '+')
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+')
 }
 
 const MULTIPART: &str = "multipart/";
@@ -122,6 +133,31 @@ mod tests {
         ] {
             let expected = body == BODY.replace("\r\n7", "7"); // a part's inside is its own affair
             assert_eq!(parts(&own, body.as_bytes()).is_some(), expected, "{body}");
+        }
+        // What servers read as a delimiter without its dashes, or as a shorter boundary.
+        for (text, expected) in [
+            ("0123456789abcdef", false),
+            ("0123456789ABCdef", false),
+            ("x0123456789abcdefx", false),
+            ("0123456789abcde", true),
+            ("0123456789 abcdef", true),
+        ] {
+            let body = BODY.replace("\r\n7\r\n", &format!("\r\n{text}\r\n"));
+            assert_eq!(parts(&own, body.as_bytes()).is_some(), expected, "{text}");
+        }
+        for (boundary, expected) in [
+            ("0123456789abcdef=x", false),
+            ("'0123456789abcdef'", false),
+            ("0123456789'abcdef", false),
+            ("------------------", false),
+            ("------------------1", true),
+            ("0123_4567.89+ab-cdef", true),
+        ] {
+            for quote in ["", "\""] {
+                let kind = format!("multipart/form-data; boundary={quote}{boundary}{quote}");
+                let body = BODY.replace("0123456789abcdef", boundary);
+                assert_eq!(parts(&headers(&kind), body.as_bytes()).is_some(), expected, "{kind}");
+            }
         }
         let mut twice = headers(KIND);
         twice.append(CONTENT_TYPE, KIND.parse().unwrap());
