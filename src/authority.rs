@@ -80,12 +80,16 @@ impl Host {
         {
             return Ok(Self { text: text.into(), ip: None }); // the usual case, already canonical
         }
-        if let Some(c) = text.chars().find(|c| !(c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))) {
+        let odd = |text: &str| text.chars().find(|c| !(c.is_alphanumeric() || matches!(c, '-' | '.' | '_')));
+        if let Some(c) = odd(text) {
             return Err(HostError::Character(c));
         }
         match url::Host::parse(text).map_err(|_| HostError::Malformed)? {
             url::Host::Domain(name) => {
                 let name = name.strip_suffix('.').unwrap_or(&name);
+                if let Some(c) = odd(name) {
+                    return Err(HostError::Character(c)); // IDNA makes `(13)` of `⒀`
+                }
                 if labels_sound(name) {
                     Ok(Self { text: name.into(), ip: None })
                 } else {
@@ -221,6 +225,12 @@ mod tests {
         same("[2001:DB8::1]", "2001:db8::1");
         same("my_host.internal", "my_host.internal");
         same("localhost", "localhost");
+    }
+
+    #[test]
+    fn what_idna_makes_of_a_letter_is_looked_at_too() {
+        assert_eq!(Host::parse("a⒀.test"), Err(HostError::Character('(')));
+        same("a①.test", "a1.test");
     }
 
     #[test]
