@@ -215,7 +215,8 @@ fn decoded(headers: &HeaderMap, bytes: &[u8], limits: Limits) -> Result<Body, Bo
         }
         // Many servers undo no codings of requests: gzip and zstd have room for text within, and reading forms is
         // no strict business.
-        if std::str::from_utf8(bytes).is_ok() {
+        let is_text = |text: &str| !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+        if std::str::from_utf8(bytes).is_ok_and(is_text) {
             return Err(BodyError::Twofold); // no compressor makes text; a deflate stream can be written as JSON
         }
         let sent = String::from_utf8_lossy(bytes);
