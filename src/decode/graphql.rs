@@ -224,7 +224,7 @@ impl<'a> Envelope<'a> {
                 None => name,
             };
             match inside(&name) {
-                Some(known) if known == "variables" => odd_variables = true,
+                Some("variables") => odd_variables = true,
                 Some(_) => odd = true,
                 None => {}
             }

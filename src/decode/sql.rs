@@ -129,7 +129,7 @@ fn parsed(text: &str, dialect: Dialect) -> Result<Vec<Statement>, Failure> {
         drop_raw_signs(&mut tokens);
     }
     if dialect == Dialect::Trino {
-        tokens = without_versions(tokens);
+        tokens = without_versions(&tokens);
     }
     let runs_lambda = dialect == Dialect::Trino && tokens.iter().any(|token| names_lambda(&token.token));
     let found = match parse(tokens.clone(), dialect) {
@@ -152,9 +152,9 @@ fn drop_raw_signs(tokens: &mut Vec<TokenWithSpan>) {
 
 /// Without `FOR VERSION AS OF 1`, `FOR TIMESTAMP AS OF TIMESTAMP '…'`, which the parser does not know: a value and no
 /// more, so that nothing in it could run.
-fn without_versions(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn without_versions(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut kept = Vec::with_capacity(tokens.len());
-    let mut rest = tokens.as_slice();
+    let mut rest = tokens;
     while let Some((first, behind)) = rest.split_first() {
         rest = version(rest).and_then(|length| rest.get(length..)).unwrap_or_else(|| {
             kept.push(first.clone());

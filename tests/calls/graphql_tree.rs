@@ -56,7 +56,7 @@ pub(super) fn theirs(text: &str) -> Option<Vec<Root>> {
         match definition {
             Definition::OperationDefinition(operation) => operations.push(operation),
             Definition::FragmentDefinition(fragment) => {
-                let name = text_of(fragment.fragment_name()?.name()?);
+                let name = text_of(&fragment.fragment_name()?.name()?);
                 fragments.entry(name).or_insert_with(Vec::new).push(fragment.selection_set()?);
             }
             _ => return None,
@@ -72,19 +72,19 @@ pub(super) fn theirs(text: &str) -> Option<Vec<Root>> {
             .variable_definitions()
             .iter()
             .flat_map(|all| all.variable_definitions())
-            .filter_map(default)
+            .filter_map(|definition| default(&definition))
             .collect();
         for field in fields {
             let given = field.arguments().into_iter().flat_map(|given| given.arguments());
             let mut members = Vec::new();
             for argument in given {
-                let name = text_of(argument.name()?);
+                let name = text_of(&argument.name()?);
                 members.extend(value(&argument.value()?, &defaults).map(|value| (name, value)));
             }
             roots.push(Root {
                 kind: kind.clone(),
-                operation: operation.name().map(text_of),
-                field: text_of(field.name()?),
+                operation: operation.name().map(|name| text_of(&name)),
+                field: text_of(&field.name()?),
                 arguments: (!members.is_empty()).then_some(Json::Map(members)),
             });
         }
@@ -92,12 +92,12 @@ pub(super) fn theirs(text: &str) -> Option<Vec<Root>> {
     Some(roots)
 }
 
-fn text_of(name: cst::Name) -> String {
+fn text_of(name: &cst::Name) -> String {
     name.text().to_string()
 }
 
-fn default(definition: cst::VariableDefinition) -> Option<(String, Json)> {
-    let name = text_of(definition.variable()?.name()?);
+fn default(definition: &cst::VariableDefinition) -> Option<(String, Json)> {
+    let name = text_of(&definition.variable()?.name()?);
     Some((name, value(&definition.default_value()?.value()?, &HashMap::new())?))
 }
 
@@ -112,7 +112,7 @@ fn walk(
             Selection::Field(field) => fields.push(field),
             Selection::InlineFragment(inline) => walk(&inline.selection_set()?, fragments, entered, fields)?,
             Selection::FragmentSpread(spread) => {
-                let name = text_of(spread.fragment_name()?.name()?);
+                let name = text_of(&spread.fragment_name()?.name()?);
                 let inner = fragments.get(&name)?;
                 if entered.insert(name) {
                     inner.iter().try_for_each(|inner| walk(inner, fragments, entered, fields))?;
@@ -126,19 +126,19 @@ fn walk(
 /// None: a variable without a value.
 fn value(given: &Value, defaults: &HashMap<String, Json>) -> Option<Json> {
     Some(match given {
-        Value::Variable(variable) => return defaults.get(&text_of(variable.name()?)).cloned(),
+        Value::Variable(variable) => return defaults.get(&text_of(&variable.name()?)).cloned(),
         Value::StringValue(text) => Json::Text(String::from(text)),
-        Value::IntValue(number) => self::number(&number.int_token()?.text().to_string())?,
-        Value::FloatValue(number) => self::number(&number.float_token()?.text().to_string())?,
+        Value::IntValue(number) => self::number(number.int_token()?.text())?,
+        Value::FloatValue(number) => self::number(number.float_token()?.text())?,
         Value::BooleanValue(truth) => Json::Bool(truth.true_token().is_some()),
         Value::NullValue(_) => Json::Null,
-        Value::EnumValue(word) => Json::Text(text_of(word.name()?)),
+        Value::EnumValue(word) => Json::Text(text_of(&word.name()?)),
         Value::ListValue(list) => {
             Json::List(list.values().filter_map(|item| value(&item, defaults)).collect())
         }
         Value::ObjectValue(object) => {
             let member =
-                |field: cst::ObjectField| Some((text_of(field.name()?), value(&field.value()?, defaults)?));
+                |field: cst::ObjectField| Some((text_of(&field.name()?), value(&field.value()?, defaults)?));
             Json::Map(object.object_fields().filter_map(member).collect())
         }
     })

@@ -377,19 +377,17 @@ async fn carriers_and_fields() {
     };
     for method in ["tasks/get", "tasks/update", "tasks/cancel", "tasks/result"] {
         let fields = format!("Mcp-Method: {method}\r\nMcp-Name: t-1\r\n");
-        cases.passed(format!("{method} of a task"), with(&fields, &task(method, r#"{"taskId":"t-1"}"#)));
-        cases.stopped(
-            format!("{method} of another task"),
-            with(&fields, &task(method, r#"{"taskId":"t-2"}"#)),
-        );
+        cases.passed(format!("{method} of a task"), with(&fields, task(method, r#"{"taskId":"t-1"}"#)));
+        cases
+            .stopped(format!("{method} of another task"), with(&fields, task(method, r#"{"taskId":"t-2"}"#)));
         cases.stopped(
             format!("{method} of two tasks"),
-            with(&fields, &task(method, r#"{"taskId":"t-1","taskId":"t-2"}"#)),
+            with(&fields, task(method, r#"{"taskId":"t-1","taskId":"t-2"}"#)),
         );
     }
     cases.stopped(
         "a task in a call of a tool",
-        with("Mcp-Name: t-1\r\n", &task("tools/call", r#"{"name":"get_user","taskId":"t-1"}"#)),
+        with("Mcp-Name: t-1\r\n", task("tools/call", r#"{"name":"get_user","taskId":"t-1"}"#)),
     );
     cases.stopped("two names in the head", with("Mcp-Name: get_user\r\nMcp-Name: delete_user\r\n", &good));
     cases.stopped("a list of names in the head", with("Mcp-Name: get_user, delete_user\r\n", &good));

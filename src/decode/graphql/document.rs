@@ -56,7 +56,7 @@ impl<'t> Document<'t> {
             fields_left -= operation.fields.len();
             Ok(operation)
         };
-        let operations = operations.into_iter().map(&mut read).collect::<Result<_, Unread>>()?;
+        let operations = operations.iter().map(&mut read).collect::<Result<_, Unread>>()?;
         Ok(Self { operations })
     }
 
@@ -76,7 +76,7 @@ type Fragments<'t> = HashMap<&'t str, Vec<Selection<'t>>>;
 
 impl<'t> Operation<'t> {
     fn of(
-        operation: syntax::Operation<'t>,
+        operation: &syntax::Operation<'t>,
         fragments: &Fragments<'t>,
         fields_max: usize,
     ) -> Result<Self, Unread> {

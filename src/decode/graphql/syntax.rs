@@ -132,7 +132,7 @@ impl<'t> Reader<'t> {
     fn is_one_string(&mut self, token: &Token<'t>) -> bool {
         let (start, text) = (token.index(), token.data());
         let adjoins = self.string_end.replace(start + text.len()) == Some(start);
-        !adjoins && !(text.starts_with("\"\"\"") && may_end_elsewhere(text))
+        !(adjoins || text.starts_with("\"\"\"") && may_end_elsewhere(text))
     }
 
     fn at(&self, kind: TokenKind) -> bool {
