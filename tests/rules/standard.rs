@@ -1,7 +1,7 @@
 //! The embedded packs load, and every example in them comes true.
 
-use crate::support::asking_with;
-use holdpoint::rules::{RuleSet, STANDARD, Settings, Source};
+use crate::support::{Asking, all_pass, asking_with, request};
+use holdpoint::rules::{Need, RuleSet, STANDARD, Settings, Source};
 use holdpoint::ruling::Verdict;
 
 #[test]
@@ -14,6 +14,17 @@ fn standard_packs_are_sound() {
     };
     let failures = set.run_examples();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn the_packs_read_no_form_of_an_unknown_host() {
+    let sources: Vec<Source> =
+        STANDARD.iter().map(|(name, text)| Source { name: (*name).into(), text: (*text).into() }).collect();
+    let settings = Settings { otherwise: all_pass(), ..Settings::default() };
+    let set = RuleSet::compile(&sources, &settings).expect("the packs are sound");
+    let asking = Asking { set, ..asking_with(&[], &settings) };
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(asking.need(&request("POST https://api.acme.example/people", &form, "a=1")), Need::None);
 }
 
 #[test]
