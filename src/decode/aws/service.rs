@@ -61,12 +61,14 @@ pub fn service_of(host: &str) -> Option<Service> {
             "s3-object-lambda" => "s3",
             _ => "s3",
         };
-        let front = all
-            .get(..at)
-            .unwrap_or_default()
-            .iter()
-            .filter(|label| !label.starts_with("vpce-") && **label != "bucket");
-        return Some(Service { name: name.to_owned(), front: front.copied().collect::<Vec<_>>().join(".") });
+        // `bucket.vpce-1a2b.s3…` is an endpoint, which names no bucket.
+        let is_endpoint = |label: &str| label.starts_with("vpce-");
+        let front: Vec<&str> = match all.get(..at).unwrap_or_default() {
+            [front @ .., "bucket", endpoint] if is_endpoint(endpoint) => front.to_vec(),
+            [front @ .., endpoint] if is_endpoint(endpoint) => front.to_vec(),
+            front => front.to_vec(),
+        };
+        return Some(Service { name: name.to_owned(), front: front.join(".") });
     }
     // From the right, the first label that is a service; else the last.
     let known = (0..labels.len()).rev().find_map(|at| {

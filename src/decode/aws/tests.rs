@@ -47,4 +47,5 @@ fn every_host_of_s3_is_s3() {
     host("data--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com", "s3", "data--use1-az4--x-s3");
     host("123456789012.s3-control.eu-west-1.amazonaws.com", "s3-control", "123456789012");
     host("bucket.vpce-1a-2b.s3.us-east-1.vpce.amazonaws.com", "s3", "");
+    host("bucket.s3.eu-west-1.amazonaws.com", "s3", "bucket");
 }
