@@ -248,7 +248,7 @@ fn is_version(text: &str) -> bool {
 fn watches(query: Option<&str>) -> impl Iterator<Item = bool> {
     let pairs = split(query.unwrap_or_default(), &['&']);
     let values = pairs.filter(|(name, _)| component(name) == "watch").map(|(_, value)| component(value));
-    values.map(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "f"))
+    values.map(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
 }
 
 /// A delete takes its options from the body when it has one, and then the query does not count.
@@ -456,7 +456,8 @@ mod tests {
         };
         assert_eq!(verbs("watch=1"), ["watch"]);
         assert_eq!(verbs("watch"), ["watch"]);
-        for none in ["watch=f", "watch=0", "watch=False", "limit=1", "watch=0&watch=false"] {
+        assert_eq!(verbs("watch=f"), ["watch"], "to the server it is not false");
+        for none in ["watch=0", "watch=False", "limit=1", "watch=0&watch=false"] {
             assert_eq!(verbs(none), ["list"], "{none}");
         }
         assert_eq!(verbs("watch=0&watch=1"), ["watch", "list"]);

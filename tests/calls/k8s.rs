@@ -160,10 +160,12 @@ async fn calls() {
         send("PUT", &format!("{dev}/services/a/proxy/x?dryRun=All"), "{}"),
     );
     cases.stopped("a map for good", send("POST", &format!("{dev}/configmaps"), "{}"));
-    for query in ["watch=1", "watch", "watch=1&watch=0", "watch=0&watch=1", "watch=0&watch=0&watch=true"] {
+    for query in
+        ["watch=1", "watch", "watch=f", "watch=1&watch=0", "watch=0&watch=1", "watch=0&watch=0&watch=true"]
+    {
         cases.stopped(format!("events, {query}"), get(&format!("{dev}/events?{query}")));
     }
-    for query in ["watch=0", "watch=f", "watch=false", "watch=1&watch=0", "watch=0&watch=1"] {
+    for query in ["watch=0", "watch=false", "watch=1&watch=0", "watch=0&watch=1"] {
         let target = format!("/apis/coordination.k8s.io/v1/namespaces/dev/leases?{query}");
         cases.stopped(format!("leases, {query}"), get(&target));
     }
