@@ -74,9 +74,9 @@ const fn own(dialect: Dialect) -> &'static [&'static [&'static str]] {
         Dialect::Databricks => &[DATABRICKS],
         Dialect::Trino => &[TRINO],
         // RDS does not say which of the two it is, and what a built-in of one has for its name is computed by both.
-        Dialect::Postgres | Dialect::MySql => &[POSTGRES, MYSQL],
+        Dialect::Postgres | Dialect::MySql => &[POSTGRES, MYSQL, CATALOG],
         Dialect::ClickHouse => &[CLICKHOUSE],
-        Dialect::Redshift => &[REDSHIFT],
+        Dialect::Redshift => &[REDSHIFT, CATALOG],
         Dialect::PartiQl => &[],
     }
 }
@@ -1112,22 +1112,14 @@ const TRINO: &[&str] = &[
 const REDSHIFT: &[&str] = &[
     "can_json_parse",
     "charindex",
-    "col_description",
     "convert_timezone",
     "crc32",
-    "current_schemas",
-    "current_setting",
     "date_cmp",
     "dateadd",
     "fnv_hash",
-    "format_type",
     "func_sha1",
     "get_array_length",
     "getdate",
-    "has_column_privilege",
-    "has_database_privilege",
-    "has_schema_privilege",
-    "has_table_privilege",
     "hll",
     "is_array",
     "is_object",
@@ -1139,6 +1131,20 @@ const REDSHIFT: &[&str] = &[
     "listagg",
     "nvl",
     "nvl2",
+    "ratio_to_report",
+    "strtol",
+];
+
+/// What Postgres tells of its system catalog, and Redshift too. Sorted.
+const CATALOG: &[&str] = &[
+    "col_description",
+    "current_schemas",
+    "current_setting",
+    "format_type",
+    "has_column_privilege",
+    "has_database_privilege",
+    "has_schema_privilege",
+    "has_table_privilege",
     "obj_description",
     "pg_backend_pid",
     "pg_column_size",
@@ -1161,26 +1167,16 @@ const REDSHIFT: &[&str] = &[
     "pg_table_size",
     "pg_total_relation_size",
     "pg_typeof",
-    "ratio_to_report",
-    "strtol",
 ];
 
 /// Sorted.
 const POSTGRES: &[&str] = &[
     "array_to_json",
-    "col_description",
     "conv",
     "convert_from",
     "crc32",
-    "current_schemas",
-    "current_setting",
     "daterange",
-    "format_type",
     "gcd",
-    "has_column_privilege",
-    "has_database_privilege",
-    "has_schema_privilege",
-    "has_table_privilege",
     "host",
     "inet_ntoa",
     "int4range",
@@ -1224,28 +1220,6 @@ const POSTGRES: &[&str] = &[
     "num_nonnulls",
     "num_nulls",
     "numrange",
-    "obj_description",
-    "pg_backend_pid",
-    "pg_column_size",
-    "pg_database_size",
-    "pg_get_constraintdef",
-    "pg_get_expr",
-    "pg_get_function_arguments",
-    "pg_get_functiondef",
-    "pg_get_indexdef",
-    "pg_get_keywords",
-    "pg_get_ruledef",
-    "pg_get_userbyid",
-    "pg_get_viewdef",
-    "pg_indexes_size",
-    "pg_is_in_recovery",
-    "pg_postmaster_start_time",
-    "pg_relation_size",
-    "pg_size_pretty",
-    "pg_table_is_visible",
-    "pg_table_size",
-    "pg_total_relation_size",
-    "pg_typeof",
     "phraseto_tsquery",
     "plainto_tsquery",
     "quote_nullable",
@@ -1788,7 +1762,7 @@ mod tests {
     #[test]
     fn the_lists_are_sorted() {
         assert!(FUNCTIONS.is_sorted() && TABLE_FUNCTIONS.is_sorted() && AGGREGATES.is_sorted());
-        for own in [BIGQUERY, SNOWFLAKE, DATABRICKS, TRINO, REDSHIFT, POSTGRES, MYSQL, CLICKHOUSE] {
+        for own in [BIGQUERY, SNOWFLAKE, DATABRICKS, TRINO, REDSHIFT, POSTGRES, MYSQL, CATALOG, CLICKHOUSE] {
             assert!(own.is_sorted());
         }
     }
